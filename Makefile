@@ -1,0 +1,49 @@
+# Everything a newcomer needs: `make demo` and `make test` set themselves up on a machine with python3 and a package index.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-quick check format schemas lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "runner-pool needs Python 3.11 or newer; $(PYTHON) is older. Name another: make setup PYTHON=python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY) ## make .venv with the locked dependencies
+
+demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in GitHub and a stand-in Cloud Run
+	@$(BIN)/runner-pool demo
+
+test: $(READY) ## every test
+	$(BIN)/python -m pytest
+
+test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, repository
+	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/repository
+
+check: $(READY) ## lint, format, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## rewrite the code in the house format
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+schemas: $(READY) ## extract the operations we use from GitHub's published description (needs npm)
+	$(BIN)/python -m tests.schemas.extract
+
+lock: ## refresh requirements.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove what setup and tests have made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,60 @@
+"""What a store must offer: named texts with versions, written only by compare-and-set.
+
+Keys are `deployment` and `cells/<name of the cell>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cell_records.errors import BadStore
+
+DEPLOYMENT_KEY = "deployment"
+CELL_PREFIX = "cells/"
+
+
+def cell_key(cell: str) -> str:
+    """The key of a cell's record."""
+    return f"{CELL_PREFIX}{cell}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A text and the version that a compare-and-set must name."""
+
+    text: str
+    version: int
+
+
+class RecordStore(Protocol):
+    """Linearizable compare-and-set on small texts; every method may raise StoreUnavailable."""
+
+    def read(self, key: str) -> Stored | None:
+        """The text of a key, or None if there is none."""
+
+    def read_all(self) -> Mapping[str, Stored]:
+        """Every key with its text."""
+
+    def compare_and_set(self, key: str, text: str, *, expected: int | None) -> int:
+        """Write `text` if the version is still `expected` (None: if the key does not exist); gives the new
+        version.
+
+        Raises Conflict, or StoreUnavailable when the outcome is unknown.
+        """
+
+
+def store_at(location: str) -> RecordStore:
+    """The store that a setting names: `sqlite:/path/records.db` or `sqlite:///path/records.db`. Raises
+    BadStore.
+    """
+    scheme, separator, path = location.partition(":")
+    if scheme == "sqlite" and separator and path.strip("/"):
+        from cell_records.sqlite import SqliteStore
+
+        return SqliteStore("/" + path.lstrip("/") if path.startswith("/") else path)
+    raise BadStore(
+        f"{location!r} does not name a record store. Write sqlite: and a path, "
+        "for example sqlite:/var/lib/runner-pool/records.db."
+    )

@@ -1,0 +1,288 @@
+"""PURE: how many instances each pool should have, and what to do about it now.
+
+`decide(policy, seen, memory)` gives a value; whoever performs it has nothing left to decide. Grow at once to
+demand, smallest free cell first; close what is surplus, after a linger and two readings that agree; never
+touch a cell with a lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cell_records.record import CellState
+from scaler.core.demand import covers_a_queued_job, queued_by_pool
+from scaler.core.model import (
+    CellSeen,
+    Close,
+    Decision,
+    DemandSeen,
+    Grant,
+    LeaseState,
+    Limit,
+    Memory,
+    Policy,
+    PoolPicture,
+    PoolPolicy,
+    QueuedJob,
+    Raise,
+    Reason,
+    Seen,
+)
+
+# The longest a quiet deployment goes without a decision; every signal brings an earlier one.
+LOOK_AGAIN_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What one tick may still use; pools draw from it one after another."""
+
+    instances: int
+    registrations: int
+    writes: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    """The growing decision of one tick."""
+
+    grants: list[Grant] = field(default_factory=list)
+    raises: list[Raise] = field(default_factory=list)
+    closes: list[Close] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    pools: list[PoolPicture] = field(default_factory=list)
+    allowed: dict[str, int] = field(default_factory=dict)
+    surplus: set[str] = field(default_factory=set)
+    confirm: set[str] = field(default_factory=set)
+    memory: dict[str, float] = field(default_factory=dict)
+    look_again_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """One pool's numbers. `busy`: leases and offers; `uncovered`: queued jobs that nothing will take."""
+
+    policy: PoolPolicy
+    cells: Sequence[CellSeen]
+    queued: Sequence[QueuedJob]
+    busy: int
+    uncovered: int
+
+    def wanted(self, *, without_busy: int = 0) -> int:
+        """How many instances the pool should have, once `without_busy` of the busy ones have ended."""
+        pool = self.policy
+        return min(pool.max, max(pool.min, self.busy - without_busy + self.uncovered + pool.warm))
+
+
+def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory]:
+    """What to do now, with reasons, and what to remember. Pools with higher priority draw from shared limits
+    first.
+    """
+    leases = [lease for cell in seen.cells for lease in cell.leases]
+    queued = queued_by_pool(policy.pools, seen.demand, leases)
+    needs = [_need(pool, seen, queued[pool.name]) for pool in policy.pools]
+    budget = _Budget(
+        instances=policy.max_instances - sum(cell.counted for cell in seen.cells),
+        registrations=seen.registrations_left,
+        writes=seen.writes_left,
+    )
+    plan = _Plan(look_again_at=seen.at + LOOK_AGAIN_SECONDS)
+    for need in sorted(
+        needs, key=lambda each: (-each.policy.priority, _oldest(each.queued), each.policy.name)
+    ):
+        _grant(need, budget, plan, direct=policy.direct)
+        _grow(need, seen, budget, plan)
+        _shrink(need, seen, memory, plan)
+        if policy.direct:
+            _allow(need, plan)
+        plan.pools.append(_picture(need, seen.at))
+    decision = Decision(
+        grants=tuple(plan.grants),
+        raises=tuple(plan.raises),
+        closes=tuple(plan.closes),
+        limits=tuple(plan.limits),
+        pools=tuple(sorted(plan.pools, key=lambda picture: picture.pool)),
+        allowed=plan.allowed,
+        surplus=frozenset(plan.surplus),
+        confirm=frozenset(plan.confirm),
+        look_again_at=plan.look_again_at,
+    )
+    return decision, Memory(surplus=plan.memory)
+
+
+def _need(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> _Need:
+    cells = [cell for cell in seen.cells if cell.pool == pool.name]
+    read_at = _read_at(seen.demand, queued)
+    leases = [lease for cell in cells for lease in cell.leases]
+    offered = sum(cell.offered for cell in cells)
+    covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases)
+    over = (LeaseState.COMPLETED, LeaseState.DYING)
+    return _Need(
+        policy=pool,
+        cells=cells,
+        queued=queued,
+        busy=sum(lease.state not in over for lease in leases) + offered,
+        uncovered=max(0, len(queued) - covering - offered),
+    )
+
+
+def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
+    """Offer leases to parked instances, in the fullest cells first so that the emptiest drain."""
+    short = 0 if direct else need.uncovered
+    for cell in sorted(_open(need.cells), key=lambda each: (not each.leases, each.size, each.name)):
+        ready = min(short, cell.parked - cell.offered)
+        leases = min(ready, budget.registrations)
+        if leases < ready:
+            plan.limits.append(
+                Limit(pool=need.policy.name, reason=Reason.NO_REGISTRATIONS_LEFT, short=ready - leases)
+            )
+        if leases > 0:
+            plan.grants.append(Grant(cell=cell.name, leases=leases, reason=Reason.PARKED_CAN_TAKE))
+            budget.registrations -= leases
+            short -= leases
+
+
+def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
+    """Raise cells until the pool has what it wants or a bound says stop."""
+    pool = need.policy
+    short = need.wanted() - sum(cell.counted for cell in _open(need.cells))
+    if short <= 0:
+        return
+    room = pool.max - sum(cell.counted for cell in need.cells)
+    for limit, reason in ((room, Reason.AT_POOL_MAX), (budget.instances, Reason.AT_DEPLOYMENT_MAX)):
+        if short > max(0, limit):
+            plan.limits.append(Limit(pool=pool.name, reason=reason, short=short - max(0, limit)))
+            short = max(0, limit)
+    reason = _growth_reason(need)
+    for cell in _growable(need.cells, short=short, writes=budget.writes, now=seen.at):
+        if short <= 0:
+            break
+        if budget.writes <= 0:
+            plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
+            return
+        more = min(short, cell.size - cell.counted)
+        plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
+        budget.writes -= 1
+        budget.instances -= more
+        short -= more
+    if short > 0:
+        faults = "; ".join(sorted({cell.fault for cell in need.cells if cell.fault}))
+        plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_FREE_CELL, short=short, detail=faults))
+        cooling = [
+            cell.ready_at for cell in need.cells if cell.state is CellState.ZERO and cell.ready_at > seen.at
+        ]
+        plan.look_again_at = min([plan.look_again_at, *cooling])
+
+
+def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[CellSeen]:
+    """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
+    lasts.
+    """
+    usable = [cell for cell in cells if cell.writable and cell.fault is None and cell.counted < cell.size]
+    started = sorted((cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: cell.name)
+    free = sorted(
+        (cell for cell in usable if cell.state is CellState.ZERO and cell.ready_at < now),
+        key=lambda cell: (cell.size, cell.name),
+    )
+    reach, needed = sum(cell.size - cell.counted for cell in started), len(started)
+    for cell in free:
+        if reach >= short:
+            break
+        reach, needed = reach + cell.size, needed + 1
+    if needed > writes:
+        free.sort(key=lambda cell: (-cell.size, cell.name))
+    return started + free
+
+
+def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
+    """Find the cells that the pool does not need, and close those for which linger and a second reading have
+    passed.
+
+    Cells with leases are in the set too: the end of their last lease may close them.
+    """
+    standing = sum(cell.counted for cell in _open(need.cells))
+    ended = 0
+    for cell in sorted(_open(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)):
+        busy = len(cell.leases) + cell.offered
+        if cell.fault is not None or not cell.writable:
+            continue
+        if standing - cell.counted < need.wanted(without_busy=ended + busy):
+            continue
+        standing, ended = standing - cell.counted, ended + busy
+        since = memory.surplus.get(cell.name, seen.at)
+        plan.memory[cell.name] = since
+        unconfirmed = _unconfirmed(since, seen.demand)
+        lingers_until = since + need.policy.linger_seconds
+        if seen.at < lingers_until:
+            plan.look_again_at = min(plan.look_again_at, lingers_until)
+        elif not seen.demand.complete:
+            plan.limits.append(Limit(pool=cell.pool, reason=Reason.DEMAND_UNKNOWN, short=0))
+        elif unconfirmed:
+            plan.confirm |= unconfirmed
+        else:
+            plan.surplus.add(cell.name)
+            if busy == 0:
+                plan.closes.append(Close(cell=cell.name, reason=Reason.SURPLUS))
+
+
+def _allow(need: _Need, plan: _Plan) -> None:
+    """Direct mode: how many leases each open cell may hold; the needed cells first, so that others drain."""
+    short = need.uncovered
+    order = sorted(
+        _open(need.cells), key=lambda each: (each.name in plan.memory, not each.leases, each.size, each.name)
+    )
+    for cell in order:
+        more = min(short, max(0, cell.counted - len(cell.leases)))
+        plan.allowed[cell.name] = len(cell.leases) + more
+        short -= more
+    for rise in plan.raises:
+        if rise.cell in {cell.name for cell in need.cells}:
+            more = min(short, max(0, rise.to - plan.allowed.get(rise.cell, 0)))
+            plan.allowed[rise.cell] = plan.allowed.get(rise.cell, 0) + more
+            short -= more
+
+
+def _picture(need: _Need, now: float) -> PoolPicture:
+    open_cells = _open(need.cells)
+    leased = sum(len(cell.leases) for cell in need.cells)
+    parked = sum(cell.parked for cell in open_cells)
+    return PoolPicture(
+        pool=need.policy.name,
+        queued=len(need.queued),
+        uncovered=need.uncovered,
+        oldest_queued_seconds=max(0.0, now - need.queued[0].queued_at) if need.queued else None,
+        parked=parked,
+        booting=max(0, sum(cell.counted for cell in open_cells) - leased - parked),
+        leased=leased,
+        wanted=need.wanted(),
+        requested=sum(cell.requested for cell in need.cells),
+        observed=sum(cell.observed or 0 for cell in need.cells),
+    )
+
+
+def _growth_reason(need: _Need) -> Reason:
+    if need.uncovered:
+        return Reason.QUEUED_JOBS
+    return Reason.KEEP_WARM if need.busy + need.policy.warm > need.policy.min else Reason.KEEP_MIN
+
+
+def _open(cells: Sequence[CellSeen]) -> list[CellSeen]:
+    return [cell for cell in cells if cell.state is CellState.OPEN]
+
+
+def _oldest(queued: Sequence[QueuedJob]) -> float:
+    return queued[0].queued_at if queued else float("inf")
+
+
+def _read_at(demand: DemandSeen, queued: Sequence[QueuedJob]) -> float:
+    """When the oldest of the readings that show these jobs was begun."""
+    shown_by = {job.repository for job in queued}
+    return min((demand.repositories[name].at for name in shown_by), default=0.0)
+
+
+def _unconfirmed(since: float, demand: DemandSeen) -> set[str]:
+    """Repositories that have not been read again since the surplus began; quiet ones have said enough."""
+    return {
+        name for name, reading in demand.repositories.items() if not reading.quiet and reading.at <= since
+    }

@@ -1,0 +1,69 @@
+"""PURE: what every decision must satisfy. Property tests, `plan --check` and the tick itself ask this one
+list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cell_records.record import CellState
+from scaler.core.model import Decision, Policy, Seen
+
+
+def violations(policy: Policy, seen: Seen, decision: Decision) -> list[str]:
+    """What is wrong with a decision, one sentence each; empty when nothing is."""
+    found = [*_closes(seen, decision), *_raises(seen, decision), *_bounds(policy, seen, decision)]
+    found.extend(_grants(seen, decision))
+    if not decision.look_again_at > seen.at:
+        found.append("the next look would not be later than this one")
+    return found
+
+
+def _closes(seen: Seen, decision: Decision) -> Iterator[str]:
+    cells = {cell.name: cell for cell in seen.cells}
+    for close in decision.closes:
+        cell = cells[close.cell]
+        if cell.state is not CellState.OPEN or cell.leases or cell.offered:
+            yield f"{cell.name} would be closed, it is {cell.state.value} and has {len(cell.leases)} leases"
+        if not seen.demand.complete:
+            yield f"{cell.name} would be closed though demand is not completely known"
+    if {rise.cell for rise in decision.raises} & {close.cell for close in decision.closes}:
+        yield "a cell would be raised and closed at once"
+
+
+def _raises(seen: Seen, decision: Decision) -> Iterator[str]:
+    cells = {cell.name: cell for cell in seen.cells}
+    for rise in decision.raises:
+        cell = cells[rise.cell]
+        if not cell.counted < rise.to <= cell.size:
+            yield f"{cell.name} would be raised from {cell.counted} to {rise.to} at size {cell.size}"
+        cooling = cell.state is CellState.ZERO and not cell.ready_at < seen.at
+        if cell.state is CellState.CLOSING or cooling:
+            yield f"{cell.name} would be raised though it is closing or cooling"
+        if cell.fault is not None or not cell.writable:
+            yield f"{cell.name} would be raised though it may not be touched now"
+
+
+def _bounds(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
+    after = {cell.name: cell.counted for cell in seen.cells}
+    after.update({rise.cell: rise.to for rise in decision.raises})
+    raised = {rise.cell for rise in decision.raises}
+    for pool in policy.pools:
+        of_pool = [cell.name for cell in seen.cells if cell.pool == pool.name]
+        total = sum(after[name] for name in of_pool)
+        if total > pool.max and raised.intersection(of_pool):
+            yield f"pool {pool.name} would ask for {total} instances, its max is {pool.max}"
+    total = sum(after.values())
+    if raised and total > policy.max_instances:
+        yield f"all pools would ask for {total} instances, max_instances is {policy.max_instances}"
+
+
+def _grants(seen: Seen, decision: Decision) -> Iterator[str]:
+    cells = {cell.name: cell for cell in seen.cells}
+    granted = sum(grant.leases for grant in decision.grants)
+    if granted > max(0, seen.registrations_left):
+        yield f"{granted} registrations would be used, {seen.registrations_left} are left"
+    for grant in decision.grants:
+        cell = cells[grant.cell]
+        if cell.state is not CellState.OPEN or grant.leases > cell.parked - cell.offered:
+            yield f"{cell.name} would get {grant.leases} offers, it has {cell.parked} parked instances"

@@ -1,0 +1,234 @@
+"""PURE: the values that observation hands to the decision, and what the decision hands back.
+
+wanted: what we decided. requested: what we have asked Cloud Run for. observed: what Cloud Run says. They are
+never mixed. Times are seconds since the epoch; a thing that could not be observed is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cell_records.record import CellState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPolicy:
+    """What the admin wants of one pool; `labels` are lower-case."""
+
+    name: str
+    labels: frozenset[str]
+    min: int = 0
+    max: int
+    warm: int = 0
+    priority: int = 0
+    public_repositories: bool = False
+    linger_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the admin wants of the deployment. `direct`: instances read how many leases they may take from the
+    records.
+    """
+
+    pools: tuple[PoolPolicy, ...]
+    max_instances: int
+    settle_seconds: float
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedJob:
+    """A workflow job with status queued; `labels` are lower-case."""
+
+    id: int
+    repository: str
+    labels: frozenset[str]
+    queued_at: float
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryReading:
+    """One successful look at a repository, begun at `at`.
+
+    `running` maps the id of the runner to the id of the job that GitHub shows in progress on it. `quiet`:
+    neither queued nor running jobs for so long that one look is enough.
+    """
+
+    at: float
+    queued: tuple[QueuedJob, ...] = ()
+    running: Mapping[int, int] = field(default_factory=dict)
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandSeen:
+    """The last successful reading of each repository. `complete`: every repository has been read at least
+    once.
+    """
+
+    repositories: Mapping[str, RepositoryReading]
+    complete: bool
+
+
+class LeaseState(Enum):
+    """What the instance last said of its lease; UNKNOWN after a restart of the scaler, and always in direct
+    mode.
+    """
+
+    UNKNOWN = "unknown"
+    STARTING = "starting"
+    LISTENING = "listening"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    DYING = "dying"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseSeen:
+    """A lease of the record with what the instance said. `since`: when that state began, as far as known."""
+
+    id: str
+    state: LeaseState
+    since: float
+    runner_id: int | None = None
+    job_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSeen:
+    """One cell: its record's state, its counts and its instances. `parked`: instances waiting for an offer
+    right now.
+
+    `offered`: offers made and not yet taken up.
+    `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
+    the cell may not be touched at all.
+    """
+
+    name: str
+    pool: str
+    size: int
+    state: CellState
+    requested: int
+    observed: int | None
+    leases: tuple[LeaseSeen, ...] = ()
+    parked: int = 0
+    offered: int = 0
+    ready_at: float = 0.0
+    writable: bool = True
+    fault: str | None = None
+
+    @property
+    def counted(self) -> int:
+        """What bounds count: a cell that was asked for, or is still there, is paid for."""
+        return max(self.requested, self.observed or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Everything one tick has observed."""
+
+    at: float
+    demand: DemandSeen
+    cells: tuple[CellSeen, ...]
+    registrations_left: int
+    writes_left: int
+
+
+class Reason(Enum):
+    """Why something was decided or left; the value is the sentence for people."""
+
+    QUEUED_JOBS = "jobs are queued that nothing covers"
+    KEEP_MIN = "the pool keeps a minimum"
+    KEEP_WARM = "the pool keeps warm instances on top of the busy ones"
+    PARKED_CAN_TAKE = "a parked instance can take a queued job now"
+    SURPLUS = "nothing queued needs this cell, two readings agree, and its linger is over"
+    AT_POOL_MAX = "the pool is at its max"
+    AT_DEPLOYMENT_MAX = "the deployment is at its max_instances"
+    NO_FREE_CELL = "every cell of the pool is in use, closing or cooling"
+    NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
+    NO_REGISTRATIONS_LEFT = "GitHub's registration budget of this minute is used up"
+    DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
+    CELL_UNTOUCHABLE = "the cell cannot be touched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Offer leases to parked instances of a cell."""
+
+    cell: str
+    leases: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raise:
+    """Ask for `to` instances in a cell, opening its gate first when it is at zero."""
+
+    cell: str
+    to: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Close the gate of a cell without leases; its zero follows."""
+
+    cell: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Something that was wanted and not possible, with how many instances or leases it concerns."""
+
+    pool: str
+    reason: Reason
+    short: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPicture:
+    """The numbers one pool was decided on, for the tick's line, `/status` and `plan`."""
+
+    pool: str
+    queued: int
+    uncovered: int
+    oldest_queued_seconds: float | None
+    parked: int
+    booting: int
+    leased: int
+    wanted: int
+    requested: int
+    observed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, in order of urgency, and why. `allowed`: direct mode, how many leases each open cell may
+    hold.
+
+    `surplus`: cells that may be closed by the end of their last lease. `confirm`: repositories whose second
+    look is waited for.
+    """
+
+    grants: tuple[Grant, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    closes: tuple[Close, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    pools: tuple[PoolPicture, ...] = ()
+    allowed: Mapping[str, int] = field(default_factory=dict)
+    surplus: frozenset[str] = frozenset()
+    confirm: frozenset[str] = frozenset()
+    look_again_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What one decision hands to the next: since when each surplus cell is surplus. Losing it costs time."""
+
+    surplus: Mapping[str, float] = field(default_factory=dict)
