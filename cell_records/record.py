@@ -113,15 +113,35 @@ class CellRecord:
 Outcome = CellRecord | Refused
 
 
-def first_record(*, owner: str, uid: str, count: int, settled: bool, now: float) -> Outcome:
+def contradiction(record: CellRecord) -> str | None:
+    """What no sequence of our own changes can have written; such a record is another hand's, so its cell is
+    left alone.
+    """
+    if record.gate is Gate.CLOSED and record.leases:
+        return "the gate is closed though leases stand"
+    if record.gate is Gate.OPEN and record.zero_seen:
+        return "the gate is open though a zero is noted"
+    boots = [lease.boot for lease in record.leases]
+    if len(set(boots)) < len(boots) or len({lease.id for lease in record.leases}) < len(boots):
+        return "a boot or an id has two leases"
+    if not set(boots).isdisjoint(record.ended_boots):
+        return "a retired boot has a lease"
+    return None
+
+
+def first_record(
+    *, owner: str, uid: str, count: int, settled: bool, now: float, untouched: bool = False
+) -> Outcome:
     """The record of a cell that has none: only at a settled zero, where nothing can be running.
 
     A missing record of a cell with instances may be a lost one, and unknown is not empty: such a cell stays
-    untouched.
+    as it is. `untouched`: the worker pool was never changed since it was made with count 0, so no instance of
+    it was ever there, and it may open at once; any other may just have been zeroed.
     """
     if count != 0 or not settled:
         return Refused(reason=Refusal.NOT_SETTLED)
-    return CellRecord(owner=owner, uid=uid, gate=Gate.CLOSED, zero_seen=True, zeroed_at=now)
+    zeroed_at = 0.0 if untouched else now
+    return CellRecord(owner=owner, uid=uid, gate=Gate.CLOSED, zero_seen=True, zeroed_at=zeroed_at)
 
 
 def opened(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:
@@ -235,6 +255,14 @@ def registered(record: CellRecord, *, lease_id: str, runner_id: int) -> Outcome:
     if lease is None:
         return Refused(reason=Refusal.UNKNOWN_LEASE)
     return record if lease.runner_id == runner_id else _with(record, replace(lease, runner_id=runner_id))
+
+
+def orphaned(record: CellRecord, *, runner_name: str, runner_id: int, now: float) -> CellRecord:
+    """Note a registration whose lease was gone before its configuration could be sent: nobody will use it."""
+    ghost = Ghost(runner_name=runner_name, runner_id=runner_id, since=now)
+    others = tuple(each for each in record.ghosts if each.runner_name != runner_name)
+    known = any(each.runner_name == runner_name and each.runner_id == runner_id for each in record.ghosts)
+    return record if known else replace(record, ghosts=(*others, ghost))
 
 
 def job_known(record: CellRecord, *, lease_id: str, runner_id: int, job_id: int, repository: str) -> Outcome:

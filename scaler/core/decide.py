@@ -202,9 +202,10 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
     Cells with leases are in the set too: the end of their last lease may close them.
     """
     standing = sum(cell.counted for cell in _open(need.cells))
+    offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
     for cell in sorted(_open(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)):
-        busy = len(cell.leases) + cell.offered
+        busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
         if cell.fault is not None or not cell.writable:
             continue
         if standing - cell.counted < need.wanted(without_busy=ended + busy):
@@ -227,20 +228,27 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
 
 
 def _allow(need: _Need, plan: _Plan) -> None:
-    """Direct mode: how many leases each open cell may hold; the needed cells first, so that others drain."""
+    """Direct mode: how many leases each cell may hold at once; the needed cells first, so that others drain.
+
+    A cell without a job to hope for gets 0: a lease that ends there is not followed by another.
+    """
+    asked = {rise.cell: rise.to for rise in plan.raises}
+    serving = {
+        cell.name: asked.get(cell.name, cell.counted)
+        for cell in sorted(
+            need.cells, key=lambda each: (each.name in plan.memory, not each.leases, each.size, each.name)
+        )
+        if cell.state is CellState.OPEN or cell.name in asked
+    }
+    leases = {cell.name: len(cell.leases) for cell in need.cells}
     short = need.uncovered
-    order = sorted(
-        _open(need.cells), key=lambda each: (each.name in plan.memory, not each.leases, each.size, each.name)
-    )
-    for cell in order:
-        more = min(short, max(0, cell.counted - len(cell.leases)))
-        plan.allowed[cell.name] = len(cell.leases) + more
+    for cell, count in serving.items():
+        more = min(short, max(0, count - leases[cell]))
+        plan.allowed[cell] = leases[cell] + more if more else 0
         short -= more
-    for rise in plan.raises:
-        if rise.cell in {cell.name for cell in need.cells}:
-            more = min(short, max(0, rise.to - plan.allowed.get(rise.cell, 0)))
-            plan.allowed[rise.cell] = plan.allowed.get(rise.cell, 0) + more
-            short -= more
+    if short > 0:
+        # More jobs wait than instances are free, so each instance that comes free goes on.
+        plan.allowed.update(serving)
 
 
 def _picture(need: _Need, now: float) -> PoolPicture:

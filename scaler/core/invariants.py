@@ -29,6 +29,8 @@ def _closes(seen: Seen, decision: Decision) -> Iterator[str]:
             yield f"{cell.name} would be closed though demand is not completely known"
     if {rise.cell for rise in decision.raises} & {close.cell for close in decision.closes}:
         yield "a cell would be raised and closed at once"
+    if {grant.cell for grant in decision.grants} & {close.cell for close in decision.closes}:
+        yield "a cell would be closed under the offers it gets"
 
 
 def _raises(seen: Seen, decision: Decision) -> Iterator[str]:

@@ -1,0 +1,145 @@
+"""All instances of the stand-in cloud: which start, which are stopped and why, when SIGKILL is due.
+
+Pure: time, chance and who is busy come from the caller. Must not know writes and operations.
+"""
+
+from collections.abc import Collection, Iterator
+from random import Random
+
+from emulator.cloud.delays import STOP_GRACE_SECONDS, Delays
+from emulator.cloud.errors import NotFoundError
+from emulator.cloud.worker_pool import (
+    Action,
+    Instance,
+    InstanceState,
+    Kill,
+    Launch,
+    Stop,
+    StopCause,
+    Terminate,
+    WorkerPool,
+)
+
+NOBODY: frozenset[str] = frozenset()
+
+
+class Fleet:
+    """Keeps each worker pool at its target; an instance that is gone stays in the books."""
+
+    def __init__(self, *, delays: Delays, chance: Random, names: Random) -> None:
+        self.instances: dict[str, Instance] = {}
+        self.stops: list[Stop] = []
+        self._delays = delays
+        self._chance = chance
+        self._names = names
+
+    def advance(self, now: float) -> list[Action]:
+        """The starts and kills that are due."""
+        actions: list[Action] = []
+        for instance in self.instances.values():
+            if instance.waits_for_launch and instance.start_at <= now:
+                instance.launched = True
+                actions.append(
+                    Launch(instance=instance.id, worker_pool=instance.worker_pool, revision=instance.revision)
+                )
+            if instance.kill_at is not None and instance.kill_at <= now:
+                instance.kill_at = None
+                if instance.stop is not None:
+                    instance.stop.killed = True
+                actions.append(Kill(instance=instance.id))
+        return actions
+
+    def due_times(self) -> Iterator[float]:
+        for instance in self.instances.values():
+            if instance.waits_for_launch:
+                yield instance.start_at
+            if instance.kill_at is not None:
+                yield instance.kill_at
+
+    def started(self, instance_id: str, *, pid: int, now: float) -> None:
+        instance = self.instances[instance_id]
+        instance.pid, instance.started_at = pid, now
+        if instance.state is InstanceState.STARTING:
+            instance.state = InstanceState.RUNNING
+
+    def ended(
+        self,
+        instance_id: str,
+        *,
+        exit_code: int | None,
+        signal: int | None,
+        now: float,
+        busy: Collection[str],
+    ) -> Instance:
+        """Every process of the instance is gone."""
+        instance = self.instances[instance_id]
+        instance.state = InstanceState.GONE
+        instance.ended_at = now
+        instance.exit_code = exit_code
+        instance.signal = signal
+        instance.kill_at = None
+        if instance.stop is not None:
+            # A job that came between the choice and the end is lost, too.
+            instance.stop.was_busy |= instance_id in busy
+        return instance
+
+    def running(self, instance_id: str) -> Instance:
+        """An instance that counts. Raises NotFoundError."""
+        instance = self.instances.get(instance_id)
+        if instance is None or not instance.counted:
+            raise NotFoundError(f"Instance '{instance_id}' is not running.")
+        return instance
+
+    def replace_soon(self, pool: WorkerPool, *, now: float) -> None:
+        """After an exit: a fresh instance, whatever the code was."""
+        self.grow(pool, now=now + self._delays.replacement.drawn(self._chance))
+
+    def grow(self, pool: WorkerPool, *, now: float) -> None:
+        """Decides to start what is missing to the target."""
+        if pool.serving is None:
+            return
+        for _ in range(pool.target - len(self._counted(pool))):
+            instance = Instance(
+                # As long as the real ones, which are more than 100 hexadecimal digits.
+                id=f"00{self._names.getrandbits(248):062x}",
+                pool_uid=pool.uid,
+                worker_pool=pool.id,
+                revision=pool.serving,
+                start_at=now + self._delays.container_start.drawn(self._chance),
+            )
+            self.instances[instance.id] = instance
+
+    def shrink(
+        self, pool: WorkerPool, cause: StopCause, *, now: float, busy: Collection[str]
+    ) -> list[Action]:
+        """Stops arbitrary instances above the target, busy or not: nobody can choose them on Cloud Run either."""
+        counted = self._counted(pool)
+        victims = self._chance.sample(counted, max(0, len(counted) - pool.target))
+        return [action for victim in victims for action in self.stop(victim, cause, now=now, busy=busy)]
+
+    def stop_all(
+        self, pool: WorkerPool, cause: StopCause, *, now: float, busy: Collection[str]
+    ) -> list[Action]:
+        counted = self._counted(pool)
+        return [action for instance in counted for action in self.stop(instance, cause, now=now, busy=busy)]
+
+    def stop(
+        self, instance: Instance, cause: StopCause, *, now: float, busy: Collection[str]
+    ) -> list[Action]:
+        """SIGTERM now and SIGKILL 10 s later; an instance without a process yet is simply gone."""
+        instance.stop = Stop(
+            instance=instance.id,
+            worker_pool=instance.worker_pool,
+            cause=cause,
+            was_busy=instance.id in busy,
+            at=now,
+        )
+        self.stops.append(instance.stop)
+        if not instance.launched:
+            instance.state, instance.ended_at = InstanceState.GONE, now
+            return []
+        instance.state, instance.kill_at = InstanceState.STOPPING, now + STOP_GRACE_SECONDS
+        return [Terminate(instance=instance.id)]
+
+    def _counted(self, pool: WorkerPool) -> list[Instance]:
+        return [i for i in self.instances.values() if i.pool_uid == pool.uid and i.counted]

@@ -1,0 +1,79 @@
+"""The stand-in for Google's token service: signed identity tokens, opaque access tokens, and the public keys.
+
+https://cloud.google.com/docs/authentication/get-id-token. Must not know who asks or whether they may.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+TOKEN_LIFETIME_SECONDS = 3600
+
+
+class TokenService:
+    """One signing key for the life of the emulator. `issuer` is asked at each use: the url is known late."""
+
+    def __init__(self, *, clock: Callable[[], float], issuer: Callable[[], str]) -> None:
+        self._clock = clock
+        self._issuer = issuer
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key_id = secrets.token_hex(20)
+        self._owner_of_access_token: dict[str, str] = {}
+
+    def identity_token(
+        self,
+        *,
+        email: str,
+        audience: str,
+        with_email: bool = True,
+        lifetime_seconds: float = TOKEN_LIFETIME_SECONDS,
+    ) -> str:
+        """An RS256 JWT for the account. `with_email` is what the metadata server calls format=full."""
+        now = int(self._clock())
+        claims: dict[str, Any] = {
+            "iss": self._issuer(),
+            "aud": audience,
+            "azp": account_number(email),
+            "sub": account_number(email),
+            "iat": now,
+            "exp": int(now + lifetime_seconds),
+        }
+        if with_email:
+            claims |= {"email": email, "email_verified": True}
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
+
+    def access_token(self, *, email: str) -> str:
+        """A bearer token that `owner` knows again."""
+        token = f"ya29.c.{secrets.token_urlsafe(48)}"
+        self._owner_of_access_token[token] = email
+        return token
+
+    def owner(self, authorization: str | None) -> str | None:
+        """The account behind an Authorization header, None for strangers; the stand-in lets both in."""
+        scheme, _, token = (authorization or "").partition(" ")
+        return self._owner_of_access_token.get(token) if scheme.lower() == "bearer" else None
+
+    def public_keys(self) -> dict[str, Any]:
+        """A JWKS, as at https://www.googleapis.com/oauth2/v3/certs."""
+        key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {
+            "keys": [
+                {
+                    "kty": "RSA",
+                    "alg": "RS256",
+                    "use": "sig",
+                    "kid": self._key_id,
+                    "n": key["n"],
+                    "e": key["e"],
+                }
+            ]
+        }
+
+
+def account_number(email: str) -> str:
+    """A service account's numeric id: 21 digits, always the same for one e-mail."""
+    return "1" + str(int(hashlib.sha256(email.encode()).hexdigest(), 16))[:20]

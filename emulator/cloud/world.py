@@ -1,0 +1,289 @@
+"""The stand-in Cloud Run's decisions: which writes are accepted, when they take effect, which instances start and stop.
+
+Pure: the caller brings the time and knows who is busy, performs the returned actions and reports back. Must not know
+HTTP, processes or GitHub. Severe where Google is silent: victims are arbitrary, a settled count says nothing about
+instances that are still stopping, and a pending zero is carried out although a raise follows it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from emulator.cloud.delays import Delays
+from emulator.cloud.documents import worker_pool_document
+from emulator.cloud.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    FailedPreconditionError,
+    NotFoundError,
+)
+from emulator.cloud.fleet import NOBODY, Fleet
+from emulator.cloud.launch import obstacle_to_launch
+from emulator.cloud.wire import etag_version
+from emulator.cloud.worker_pool import Action, Change, Operation, Revision, StopCause, WorkerPool, Write
+from emulator.cloud.worker_pool_config import (
+    check_worker_pool_id,
+    instance_count,
+    needs_revision,
+    new_config,
+    patched_config,
+)
+
+
+class CloudWorld:
+    """Every worker pool, operation and instance of one project in one region."""
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        region: str,
+        delays: Delays,
+        chance: Random,
+        names: Random,
+        secret_exists: Callable[[str, str], bool],
+    ) -> None:
+        self.parent = f"projects/{project}/locations/{region}"
+        self.operations: dict[str, Operation] = {}
+        self.fleet = Fleet(delays=delays, chance=chance, names=names)
+        self.writes: list[Write] = []
+        self._project = project
+        self._region = region
+        self._delays = delays
+        self._chance = chance
+        self._names = names
+        self._secret_exists = secret_exists
+        self._pools: dict[str, WorkerPool] = {}
+        self._deleted: list[WorkerPool] = []
+        self._version = 0
+
+    # What customers ask for.
+
+    def worker_pools(self, *, show_deleted: bool = False) -> list[WorkerPool]:
+        """By id; the deleted ones last."""
+        return sorted(self._pools.values(), key=lambda pool: pool.id) + (
+            self._deleted if show_deleted else []
+        )
+
+    def worker_pool(self, pool_id: str) -> WorkerPool:
+        """Raises NotFoundError."""
+        if pool_id not in self._pools:
+            raise NotFoundError(
+                f"Resource '{pool_id}' of kind 'WORKER_POOL' in region '{self._region}' "
+                f"in project '{self._project}' does not exist."
+            )
+        return self._pools[pool_id]
+
+    def create(
+        self, pool_id: str, body: dict[str, Any], *, caller: str, now: float, validate_only: bool = False
+    ) -> Operation:
+        """Raises InvalidArgumentError or AlreadyExistsError."""
+        check_worker_pool_id(pool_id)
+        config = new_config(body)
+        if pool_id in self._pools:
+            raise AlreadyExistsError(f"Resource '{pool_id}' already exists.")
+        pool = WorkerPool(
+            name=f"{self.parent}/workerPools/{pool_id}",
+            uid=self._uuid(),
+            config=config,
+            generation=1,
+            version=self._next_version(now),
+            created_at=now,
+            updated_at=now,
+            creator=caller,
+            last_modifier=caller,
+            condition_since=now,
+        )
+        if validate_only:
+            return self._done_operation(pool)
+        self._pools[pool_id] = pool
+        return self._accept(pool, makes_revision=True, now=now)
+
+    def patch(
+        self,
+        pool_id: str,
+        body: dict[str, Any],
+        *,
+        mask: Sequence[str],
+        caller: str,
+        now: float,
+        validate_only: bool = False,
+        allow_missing: bool = False,
+        force_new_revision: bool = False,
+    ) -> Operation:
+        """Raises InvalidArgumentError, NotFoundError, AbortedError (stale etag) or FailedPreconditionError."""
+        if allow_missing and pool_id not in self._pools:
+            return self.create(pool_id, body, caller=caller, now=now, validate_only=validate_only)
+        pool = self._writable(pool_id, tag=body.get("etag"))
+        config = patched_config(pool.config, body, mask)
+        if validate_only:
+            return self._done_operation(pool)
+        makes_revision = force_new_revision or needs_revision(pool.config, config)
+        if config != pool.config or makes_revision:
+            pool.generation += 1
+        pool.config = config
+        pool.last_modifier = caller
+        pool.updated_at = now
+        return self._accept(pool, makes_revision=makes_revision, now=now)
+
+    def delete(
+        self, pool_id: str, *, tag: str | None, caller: str, now: float, validate_only: bool = False
+    ) -> Operation:
+        """Raises NotFoundError, AbortedError or FailedPreconditionError."""
+        pool = self._writable(pool_id, tag=tag)
+        if validate_only:
+            return self._done_operation(pool)
+        pool.deleted_at = now
+        pool.last_modifier = caller
+        pool.generation += 1
+        return self._accept(pool, makes_revision=False, now=now)
+
+    def operation(self, name: str) -> Operation:
+        """Raises NotFoundError."""
+        if name not in self.operations:
+            raise NotFoundError(f"Operation '{name}' was not found.")
+        return self.operations[name]
+
+    def forget_operation(self, name: str) -> None:
+        """Raises NotFoundError. The change itself goes on."""
+        del self.operations[self.operation(name).name]
+
+    # What time and the instances' processes bring.
+
+    def advance(self, now: float, busy: Collection[str] = NOBODY) -> list[Action]:
+        """Carries out everything that is due and returns what the host has to do, in order."""
+        actions: list[Action] = []
+        for pool in list(self._pools.values()):
+            for change in list(pool.changes):
+                if not change.acted and change.act_at <= now:
+                    actions += self._act(pool, change, now=now, busy=busy)
+                if change.acted and change.done_at <= now:
+                    self._settle(pool, change, now=now)
+        return actions + self.fleet.advance(now)
+
+    def next_due(self) -> float | None:
+        """When `advance` has something to do again; None while everything rests."""
+        return min(self._due_times(), default=None)
+
+    def instance_started(self, instance_id: str, *, pid: int, now: float) -> None:
+        self.fleet.started(instance_id, pid=pid, now=now)
+
+    def instance_ended(
+        self,
+        instance_id: str,
+        *,
+        exit_code: int | None,
+        signal: int | None,
+        now: float,
+        busy: Collection[str] = NOBODY,
+    ) -> None:
+        """Every process of the instance is gone. The platform puts a fresh one in its place, whatever the code."""
+        instance = self.fleet.ended(instance_id, exit_code=exit_code, signal=signal, now=now, busy=busy)
+        pool = self._pools.get(instance.worker_pool)
+        if pool is not None:
+            self.fleet.replace_soon(pool, now=now)
+
+    def preempt(self, instance_id: str, *, now: float, busy: Collection[str] = NOBODY) -> list[Action]:
+        """The platform takes an instance away and starts another. Raises NotFoundError."""
+        instance = self.fleet.running(instance_id)
+        actions = self.fleet.stop(instance, StopCause.PREEMPTED, now=now, busy=busy)
+        self.fleet.grow(self._pools[instance.worker_pool], now=now)
+        return actions
+
+    # How a write takes effect.
+
+    def _accept(self, pool: WorkerPool, *, makes_revision: bool, now: float) -> Operation:
+        if not pool.changes:
+            pool.condition_since = now
+        pool.version = self._next_version(now)
+        previous = pool.changes[-1] if pool.changes else None
+        act_at = max(now + self._delays.act.drawn(self._chance), previous.act_at if previous else now)
+        done_at = max(act_at + self._delays.settle.drawn(self._chance), previous.done_at if previous else now)
+        operation = Operation(name=f"{self.parent}/operations/{self._uuid()}", metadata={})
+        self.operations[operation.name] = operation
+        pool.changes.append(
+            Change(
+                generation=pool.generation,
+                config=pool.config,
+                makes_revision=makes_revision,
+                deletes=pool.deleted_at is not None,
+                act_at=act_at,
+                done_at=done_at,
+                operation=operation,
+            )
+        )
+        operation.metadata = worker_pool_document(pool)
+        return operation
+
+    def _act(self, pool: WorkerPool, change: Change, *, now: float, busy: Collection[str]) -> list[Action]:
+        change.acted = True
+        actions: list[Action] = []
+        pool.target = 0 if change.deletes else instance_count(change.config)
+        if change.makes_revision:
+            template = change.config["template"]
+            pool.latest_created_revision = f"{pool.id}-{change.generation:05d}-{self._letters(3)}"
+            change.failure = obstacle_to_launch(
+                template, project=self._project, secret_exists=self._secret_exists
+            )
+            if change.failure is None:
+                pool.serving = Revision(name=pool.latest_created_revision, template=template)
+                actions += self.fleet.stop_all(pool, StopCause.REVISION, now=now, busy=busy)
+        else:
+            change.failure = pool.failure
+        cause = StopCause.DELETED if change.deletes else StopCause.SCALE_IN
+        actions += self.fleet.shrink(pool, cause, now=now, busy=busy)
+        self.fleet.grow(pool, now=now)
+        return actions
+
+    def _settle(self, pool: WorkerPool, change: Change, *, now: float) -> None:
+        pool.changes.remove(change)
+        pool.observed_generation = change.generation
+        pool.failure = change.failure
+        pool.version = self._next_version(now)
+        pool.condition_since = now
+        if change.deletes:
+            del self._pools[pool.id]
+            self._deleted.append(pool)
+        if change.failure is not None and change.makes_revision:
+            change.operation.error = FailedPreconditionError(change.failure)
+        else:
+            change.operation.response = worker_pool_document(pool)
+
+    # Small questions.
+
+    def _writable(self, pool_id: str, *, tag: str | None) -> WorkerPool:
+        pool = self.worker_pool(pool_id)
+        # AIP-154 has a stale etag refused with ABORTED; that an update mask does not switch this off is assumed.
+        if tag and etag_version(tag) != str(pool.version):
+            raise AbortedError(
+                f"Conflict for resource '{pool_id}': version '{etag_version(tag)}' was specified "
+                f"but current version is '{pool.version}'."
+            )
+        if pool.deleted_at is not None:
+            raise FailedPreconditionError(f"Resource '{pool_id}' is being deleted.")
+        return pool
+
+    def _due_times(self) -> Iterator[float]:
+        for pool in self._pools.values():
+            for change in pool.changes:
+                yield change.done_at if change.acted else change.act_at
+        yield from self.fleet.due_times()
+
+    def _done_operation(self, pool: WorkerPool) -> Operation:
+        document = worker_pool_document(pool)
+        operation = Operation(
+            name=f"{self.parent}/operations/{self._uuid()}", metadata=document, response=document
+        )
+        self.operations[operation.name] = operation
+        return operation
+
+    def _next_version(self, now: float) -> int:
+        self._version = max(self._version + 1, int(now * 1_000_000))
+        return self._version
+
+    def _uuid(self) -> str:
+        digits = f"{self._names.getrandbits(128):032x}"
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+    def _letters(self, count: int) -> str:
+        return "".join(self._names.choice("bcdfghjkmnpqrstvwxz") for _ in range(count))

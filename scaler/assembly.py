@@ -1,0 +1,282 @@
+"""Puts a scaler together from its configuration; the one place that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from cell_records.errors import BadStore
+from cell_records.store import store_at
+from github_api.app_auth import AppKey
+from github_api.client import GitHub
+from github_api.errors import BadAppKey
+from github_api.secret import Secret
+from scaler.budget import MinuteBudget
+from scaler.cell_directory import CellDirectory
+from scaler.cell_keeper import CellKeeper
+from scaler.cell_writer import FOLLOW_SECONDS, CellWriter
+from scaler.cloud_run.client import CloudRun, CredentialKind
+from scaler.config import Config
+from scaler.config.model import Mode, PoolSection
+from scaler.core.model import Memory, Policy, PoolPolicy
+from scaler.demand_watch import DemandWatch, StartedJob
+from scaler.errors import GitHubRefused, RecordsUnusable
+from scaler.identity import Identity, PublishedKeys
+from scaler.instances import Instances
+from scaler.leadership import Leadership
+from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Mind, Terms
+from scaler.observability import Journal
+from scaler.reconciler import Reconciler
+from scaler.records import Records
+from scaler.registrar import Registrar, RunnerShape
+from scaler.secrets import SecretReference, resolve, secret_manager_reader
+
+# A lease is suspect after three heartbeats were missed; only then is GitHub asked about its job.
+SUSPECT_HEARTBEATS = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """A scaler, not yet doing anything."""
+
+    config: Config
+    policy: Policy
+    github: GitHub
+    cloud: CloudRun
+    records: Records
+    directory: CellDirectory
+    writer: CellWriter
+    keeper: CellKeeper
+    demand: DemandWatch
+    instances: Instances
+    registrar: Registrar
+    leadership: Leadership
+    reconciler: Reconciler
+    journal: Journal
+    webhook_secret: Secret | None
+    on_change: list[Callable[[], None]]
+
+    def desk(self, mind: Mind) -> LeaseDesk:
+        """The lease calls, with `mind` as the deciding side."""
+        times = self.config.times
+        return LeaseDesk(
+            records=self.records,
+            instances=self.instances,
+            registrar=self.registrar,
+            mind=mind,
+            times=DeskTimes(
+                heartbeat=times.heartbeat.total_seconds(),
+                long_poll=times.long_poll.total_seconds(),
+                reply_within=times.reply_within.total_seconds(),
+                stop_ladder=times.stop_ladder.total_seconds(),
+                hard_end_margin=times.hard_end_margin.total_seconds(),
+                dying=times.dying.total_seconds(),
+            ),
+            clock=time.time,
+        )
+
+    def identity(self, http: httpx.AsyncClient) -> Identity:
+        """Who may call; keys come over `http`."""
+        service = self.config.service
+        keys = PublishedKeys(service.token_keys_url, http=http, clock=time.monotonic)
+        return Identity(keys, issuer=service.token_issuer, audience=service.url or "")
+
+    def known_cell(self, name: str) -> tuple[KnownCell, str | None] | None:
+        """A cell that leases may be given in, with the account its instances run as."""
+        cell = self.directory.cells.get(name)
+        if cell is None or cell.fault is not None:
+            return None
+        pool = next(each for each in self.config.pools if each.name == cell.pool)
+        asked_for = self.reconciler.requested.get(name, 0)
+        known = KnownCell(
+            name=name,
+            uid=cell.worker_pool.uid,
+            terms=terms_of(pool),
+            room=min(cell.size, max(asked_for, cell.worker_pool.count or 0)),
+        )
+        return known, cell.worker_pool.service_account
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads."""
+        await self.github.aclose()
+        await self.cloud.aclose()
+
+
+def assemble(
+    config: Config, env: Mapping[str, str], *, follow: bool = True, memory: Memory | None = None
+) -> Parts:
+    """A scaler for this configuration. `follow`: whether writes wait for the end of their operation.
+
+    Blocks while secrets are read. Raises SecretUnreadable, GitHubRefused, RecordsUnusable.
+    """
+    changed: list[Callable[[], None]] = []
+
+    def on_change() -> None:
+        for each in changed:
+            each()
+
+    times, owner, clock = config.times, config.deployment, time.time
+    journal, instances = Journal(), Instances(clock)
+    github = _github(config, env)
+    records = _records(config)
+    cloud = CloudRun(
+        project=config.cloud_run.project,
+        region=config.cloud_run.region,
+        endpoint=config.cloud_run.endpoint,
+        credentials=config.cloud_run.credentials,
+    )
+    writes = MinuteBudget(config.cloud_run.writes_per_minute)
+    directory = CellDirectory(deployment=owner, pools=[pool.name for pool in config.pools])
+    settle = times.settle.total_seconds()
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    writer = CellWriter(
+        cloud,
+        records,
+        budget=writes,
+        settle_seconds=settle,
+        clock=clock,
+        sleep=sleep,
+        on_change=on_change,
+        follow_seconds=FOLLOW_SECONDS if follow else 0.0,
+    )
+    registrar = Registrar(
+        github,
+        records,
+        budget=MinuteBudget(config.github.registrations_per_minute),
+        jit_call_seconds=times.jit_call.total_seconds(),
+        clock=clock,
+    )
+    leadership = Leadership(
+        records, who=_own_name(), ttl_seconds=times.leader_ttl.total_seconds(), clock=clock
+    )
+    keeper = CellKeeper(
+        owner=owner,
+        records=records,
+        instances=instances,
+        registrar=registrar,
+        told=journal,
+        settle_seconds=settle,
+        suspect_seconds=SUSPECT_HEARTBEATS * times.heartbeat.total_seconds(),
+        clock=clock,
+    )
+
+    def on_started(job: StartedJob) -> None:
+        journal.started(job)
+
+    demand = DemandWatch(
+        github,
+        only=frozenset(config.github.repositories or _only(config)),
+        clock=clock,
+        on_reading=on_change,
+        on_started=on_started,
+    )
+    policy = policy_of(config)
+    reconciler = Reconciler(
+        policy=policy,
+        records=records,
+        cloud=cloud,
+        directory=directory,
+        writer=writer,
+        keeper=keeper,
+        demand=demand.seen,
+        instances=instances,
+        registrar=registrar,
+        leadership=leadership,
+        writes=writes,
+        clock=clock,
+        memory=memory,
+    )
+    webhook = config.github.webhook_secret
+    return Parts(
+        config=config,
+        policy=policy,
+        github=github,
+        cloud=cloud,
+        records=records,
+        directory=directory,
+        writer=writer,
+        keeper=keeper,
+        demand=demand,
+        instances=instances,
+        registrar=registrar,
+        leadership=leadership,
+        reconciler=reconciler,
+        journal=journal,
+        webhook_secret=None if webhook is None else _secret(config, webhook, env),
+        on_change=changed,
+    )
+
+
+def policy_of(config: Config) -> Policy:
+    """The configuration as the decision core reads it."""
+    return Policy(
+        pools=tuple(
+            PoolPolicy(
+                name=pool.name,
+                labels=frozenset(label.lower() for label in pool.labels),
+                min=pool.min,
+                max=pool.max,
+                warm=pool.warm,
+                priority=pool.priority,
+                public_repositories=pool.public_repositories,
+                linger_seconds=pool.linger.total_seconds(),
+            )
+            for pool in config.pools
+        ),
+        max_instances=config.max_instances,
+        settle_seconds=config.times.settle.total_seconds(),
+        direct=config.mode is Mode.DIRECT,
+    )
+
+
+def terms_of(pool: PoolSection) -> Terms:
+    """What a pool's leases are given under."""
+    return Terms(
+        pool=pool.name,
+        shape=RunnerShape(labels=pool.labels, runner_group_id=pool.runner_group),
+        listen_max_seconds=pool.listen_max.total_seconds(),
+        job_timeout_seconds=pool.job_timeout.total_seconds(),
+    )
+
+
+def _github(config: Config, env: Mapping[str, str]) -> GitHub:
+    pem = _secret(config, config.github.private_key, env)
+    try:
+        key = AppKey.from_pem(pem)
+    except BadAppKey as error:
+        raise GitHubRefused(f"github.private_key ({config.github.private_key}): {error}") from error
+    return GitHub(app_id=config.github.app_id, key=key, scope=config.github.scope, url=config.github.url)
+
+
+def _records(config: Config) -> Records:
+    try:
+        store = store_at(config.records)
+    except BadStore as error:
+        raise RecordsUnusable(f"records: {error}") from error
+    return Records(store, owner=config.deployment, nonce=lambda: secrets.token_hex(8))
+
+
+def _secret(config: Config, reference: SecretReference, env: Mapping[str, str]) -> Secret:
+    reader = secret_manager_reader(
+        endpoint=config.secret_manager.endpoint,
+        anonymous=config.cloud_run.credentials is CredentialKind.ANONYMOUS,
+    )
+    return resolve(reference, env, reader)
+
+
+def _only(config: Config) -> tuple[str, ...]:
+    return () if config.github.repository is None else (config.github.repository,)
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,26 @@
+"""PURE: how much of a per-minute limit is left, over any sixty seconds and not only the calendar's."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_SECONDS = 60.0
+
+
+class MinuteBudget:
+    """Counts uses in a sliding minute. Times are seconds on any one clock."""
+
+    def __init__(self, per_minute: int) -> None:
+        """`per_minute`: how many uses fit into any sixty seconds."""
+        self.per_minute = per_minute
+        self._used: deque[float] = deque()
+
+    def left(self, now: float, *, reserve: float = 0.0) -> int:
+        """How many uses are left, after keeping back the share `reserve` (0 to 1) of the limit for others."""
+        while self._used and self._used[0] <= now - WINDOW_SECONDS:
+            self._used.popleft()
+        return max(0, self.per_minute - int(self.per_minute * reserve) - len(self._used))
+
+    def use(self, now: float) -> None:
+        """Count one use, whether or not it was left: what was sent was sent."""
+        self._used.append(now)

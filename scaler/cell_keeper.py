@@ -1,0 +1,218 @@
+"""Keeps records true: first records, leases whose end a witness has shown, jobs that became known, ghosts at GitHub.
+
+A lease leaves a record only by a witness of the protocol; a missing heartbeat, a list or `busy` is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from cell_records.record import (
+    CellRecord,
+    CellState,
+    Lease,
+    Outcome,
+    Refusal,
+    Refused,
+    first_record,
+    job_completed,
+    job_known,
+    timed_out,
+    zeroed_by_others,
+)
+from github_api.errors import GitHubError
+from scaler.cell_directory import Cell, CellDirectory
+from scaler.core.model import Seen
+from scaler.instances import Instances
+from scaler.lease_desk import LeaseOutcome
+from scaler.observation import jobs_by_runner
+from scaler.records import AllRecords, Records
+from scaler.registrar import Registrar
+
+# A registration that could not be cleared is asked for again after this.
+GHOSTS_EVERY_SECONDS = 5.0
+
+
+class Told(Protocol):
+    """Who hears of leases that ended without a word of their own instance."""
+
+    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
+        """A lease was removed by a witness that is not its own instance."""
+
+
+class CellKeeper:
+    """Housekeeping of all cells, once per tick; every process may do it."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        records: Records,
+        instances: Instances,
+        registrar: Registrar,
+        told: Told,
+        settle_seconds: float,
+        suspect_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job."""
+        self._owner = owner
+        self._records = records
+        self._instances = instances
+        self._registrar = registrar
+        self._told = told
+        self._settle_seconds = settle_seconds
+        self._suspect_seconds = suspect_seconds
+        self._clock = clock
+        self._begun_at = clock()
+        self._ghosts_at: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
+        self._zero_since: dict[str, tuple[int, float]] = {}
+        self.faults: dict[str, str] = {}
+
+    async def keep(self, records: AllRecords, directory: CellDirectory, seen: Seen, *, fresh: bool) -> None:
+        """Bring every record up to date. `fresh`: Cloud Run was read after `records`."""
+        jobs = {job: name for name, each in seen.demand.repositories.items() for job in each.running.values()}
+        runners = jobs_by_runner(seen.demand)
+        for name, cell in directory.cells.items():
+            if cell.fault is not None or name in records.unreadable:
+                continue
+            record = records.cells.get(name)
+            if record is None or record.uid != cell.worker_pool.uid:
+                if fresh:
+                    await self._begin_record(cell, record)
+                continue
+            await self._expire(cell, record)
+            if fresh:
+                await self._zeroed(cell, record)
+            for lease in record.leases:
+                await self._follow_job(cell, lease, runners=runners, jobs=jobs)
+            await self._clear_ghosts(cell, record)
+
+    async def _begin_record(self, cell: Cell, old: CellRecord | None) -> None:
+        """Give a cell its first record, or a new one where the old belongs to a deleted worker pool (witness 4)."""
+        pool = cell.worker_pool
+        first = first_record(
+            owner=self._owner,
+            uid=pool.uid,
+            count=pool.count or 0,
+            settled=pool.settled,
+            # The generation grows with every change of what is wanted, the count included.
+            # https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools
+            untouched=pool.generation == 1,
+            now=self._clock(),
+        )
+        if isinstance(first, Refused):
+            return
+        if old is None:
+            await self._records.create(cell.name, first)
+        else:
+            await self._records.change(cell.name, lambda _: first, uid=old.uid)
+
+    async def _expire(self, cell: Cell, record: CellRecord) -> None:
+        """Witness 3, and leases of instances that were stopped by the platform."""
+        now = self._clock()
+        if timed_out(record, now=now) == record:
+            return
+        after = await self._changed(cell, partial(timed_out, now=now))
+        self._tell(cell, record, after, witness="its hard end has passed")
+
+    async def _zeroed(self, cell: Cell, record: CellRecord) -> None:
+        """Witness 4: another hand has set an open cell to zero, it has stayed so, and nobody in it was heard since."""
+        pool = cell.worker_pool
+        if record.state is not CellState.OPEN or not record.leases or pool.count != 0 or not pool.settled:
+            self._zero_since.pop(cell.name, None)
+            return
+        generation, since = self._zero_since.setdefault(cell.name, (pool.generation, cell.read_at))
+        if generation != pool.generation:
+            self._zero_since[cell.name] = (pool.generation, cell.read_at)
+            return
+        # "Settled" is sometimes said too early; what was not written over for this long has come true.
+        quiet_seconds = min(cell.read_at - since, self._instances.silent_for(cell.name, since=self._begun_at))
+
+        def zeroed(standing: CellRecord) -> Outcome:
+            # Leases that were given after this reading are none of its business.
+            if standing != record:
+                return Refused(reason=Refusal.NOT_SETTLED)
+            silent = quiet_seconds > self._settle_seconds
+            return zeroed_by_others(standing, count=0, settled=True, silent=silent, now=self._clock())
+
+        after = await self._changed(cell, zeroed)
+        self._tell(cell, record, after, witness="worker pool zeroed from outside")
+
+    async def _follow_job(
+        self, cell: Cell, lease: Lease, *, runners: dict[int, int], jobs: dict[int, str]
+    ) -> None:
+        """Note a lease's job once a reading shows it; ask GitHub about it when its instance is silent (witness 2)."""
+        if lease.runner_id is None:
+            return
+        if lease.job_id is not None and lease.repository is not None:
+            await self._ask_about(cell, lease, job=lease.job_id, repository=lease.repository)
+            return
+        job = runners.get(lease.runner_id)
+        if job is not None:
+            noted = partial(
+                job_known, lease_id=lease.id, runner_id=lease.runner_id, job_id=job, repository=jobs[job]
+            )
+            await self._changed(cell, noted)
+
+    async def _ask_about(self, cell: Cell, lease: Lease, *, job: int, repository: str) -> None:
+        heard = self._instances.heard(lease.id)
+        now = self._clock()
+        heard_at = max(self._begun_at, lease.started_at if heard is None else heard.heard_at)
+        asked_at = self._asked_at.get(lease.id, 0.0)
+        if now < heard_at + self._suspect_seconds or now < asked_at + self._suspect_seconds:
+            return
+        self._asked_at[lease.id] = now
+        try:
+            runner = await self._registrar.completed_by(repository, job)
+        except GitHubError as error:
+            self.faults[cell.name] = str(error)
+            return
+        if runner is not None:
+            record = await self._changed(
+                cell,
+                lambda it: job_completed(
+                    it, lease_id=lease.id, job_id=job, runner_id=runner, now=self._clock()
+                ),
+            )
+            if record is not None and record.lease(lease.id) is None:
+                self._told.removed(
+                    pool=cell.pool,
+                    cell=cell.name,
+                    lease=lease.id,
+                    outcome=LeaseOutcome.FINISHED,
+                    witness="GitHub calls its job completed",
+                )
+
+    async def _clear_ghosts(self, cell: Cell, record: CellRecord) -> None:
+        now = self._clock()
+        if not record.ghosts or now < self._ghosts_at.get(cell.name, 0.0) + GHOSTS_EVERY_SECONDS:
+            return
+        self._ghosts_at[cell.name] = now
+        faults = await self._registrar.clear_ghosts(cell.name, record)
+        if faults:
+            self.faults[cell.name] = faults[0]
+        else:
+            self.faults.pop(cell.name, None)
+
+    async def _changed(self, cell: Cell, transition: Callable[[CellRecord], Outcome]) -> CellRecord | None:
+        outcome = await self._records.change(cell.name, transition, uid=cell.worker_pool.uid)
+        return None if isinstance(outcome, Refused) else outcome
+
+    def _tell(self, cell: Cell, before: CellRecord, after: CellRecord | None, *, witness: str) -> None:
+        if after is None:
+            return
+        for lease in before.leases:
+            if after.lease(lease.id) is None:
+                preempted = lease.dying_until is not None
+                self._told.removed(
+                    pool=cell.pool,
+                    cell=cell.name,
+                    lease=lease.id,
+                    outcome=LeaseOutcome.PREEMPTED if preempted else LeaseOutcome.LOST,
+                    witness="its instance was preempted" if preempted else witness,
+                )
+                self._instances.forget(lease.id)

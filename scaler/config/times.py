@@ -1,0 +1,95 @@
+"""The times of the protocol between scaler and instances, and what must hold between them. Knows nothing of who waits how."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pydantic import Field
+
+from scaler.config.durations import written
+from scaler.config.fields import PositiveDuration
+from scaler.config.section import Section, relation
+
+# https://cloud.google.com/run/docs/container-contract: SIGTERM, ten seconds, SIGKILL; it cannot be set.
+_CLOUD_RUN_GRACE = timedelta(seconds=10)
+
+
+class TimesSection(Section):
+    heartbeat: PositiveDuration = Field(
+        timedelta(seconds=20), description="How often an instance repeats its state"
+    )
+    long_poll: PositiveDuration = Field(
+        timedelta(seconds=25), description="How long the scaler holds a parked instance's question"
+    )
+    client_timeout: PositiveDuration = Field(
+        timedelta(seconds=35), description="When an instance gives up on an answer; longer than `long_poll`"
+    )
+    jit_call: PositiveDuration = Field(
+        timedelta(seconds=15), description="The longest a registration at GitHub may take"
+    )
+    reply_within: PositiveDuration = Field(
+        timedelta(seconds=30),
+        description="An instance starts a runner only on a reply that came within this; longer than `jit_call`",
+    )
+    settle: PositiveDuration = Field(
+        timedelta(seconds=80),
+        description="How long a zeroed cell stays closed; above 2 x `client_timeout` and 3 x `heartbeat` + `stop_ladder`",
+    )
+    leader_ttl: PositiveDuration = Field(
+        timedelta(seconds=15),
+        description="How long a leader leads without renewing; at least 2 x `leader_renewal`",
+    )
+    leader_renewal: PositiveDuration = Field(timedelta(seconds=5), description="How often the leader renews")
+    stop_ladder: PositiveDuration = Field(
+        timedelta(seconds=10), description="From SIGTERM to SIGKILL; Cloud Run gives 10 s, no more"
+    )
+    hard_end_margin: PositiveDuration = Field(
+        timedelta(minutes=5), description="Added to the longest a lease can take, before it is over by itself"
+    )
+    dying: PositiveDuration = Field(
+        timedelta(seconds=15),
+        description="How long a lease stays after its instance said `preempted`; longer than `stop_ladder`",
+    )
+    demand_interval: PositiveDuration = Field(
+        timedelta(seconds=30), description="How often every repository is looked at without being told"
+    )
+    cells_interval: PositiveDuration = Field(
+        timedelta(seconds=5), description="How often the worker pools are read while anything moves"
+    )
+
+    def relations(self) -> Iterator[dict[str, str]]:
+        def must(holds: bool, key: str, rule: str, *others: str) -> Iterator[dict[str, str]]:
+            if not holds:
+                given = ", ".join(f"{name} is {written(getattr(self, name))}" for name in (key, *others))
+                yield relation(
+                    key, f"{rule} does not hold: {given}", "Change one of them; the defaults fit together."
+                )
+
+        yield from must(
+            self.client_timeout > self.long_poll, "client_timeout", "client_timeout > long_poll", "long_poll"
+        )
+        yield from must(
+            self.reply_within > self.jit_call, "reply_within", "reply_within > jit_call", "jit_call"
+        )
+        yield from must(
+            self.settle > 2 * self.client_timeout, "settle", "settle > 2 x client_timeout", "client_timeout"
+        )
+        yield from must(
+            self.settle > 3 * self.heartbeat + self.stop_ladder,
+            "settle",
+            "settle > 3 x heartbeat + stop_ladder",
+            "heartbeat",
+            "stop_ladder",
+        )
+        yield from must(
+            self.leader_ttl >= 2 * self.leader_renewal,
+            "leader_ttl",
+            "leader_ttl >= 2 x leader_renewal",
+            "leader_renewal",
+        )
+        yield from must(self.dying > self.stop_ladder, "dying", "dying > stop_ladder", "stop_ladder")
+        if self.stop_ladder > _CLOUD_RUN_GRACE:
+            yield relation(
+                "stop_ladder",
+                f"stop_ladder is {written(self.stop_ladder)}, but Cloud Run kills after 10s",
+                "Write 10s or less.",
+            )

@@ -1,0 +1,126 @@
+"""Who is calling: checks identity tokens that Google has signed, and the secrets of cells.
+
+https://cloud.google.com/run/docs/securing/service-identity#identity_tokens
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import httpx
+import jwt
+
+from github_api.secret import Secret
+from scaler.refusals import BadIdentity, BadSecret, NotReady
+
+# Google's keys change every few days and are published a day ahead.
+KEYS_GOOD_SECONDS = 3600.0
+# A token with an unknown key id may be forged: keys are not fetched for it more often than this.
+KEYS_AGAIN_SECONDS = 30.0
+# Clocks of the caller and of this machine may differ by that much.
+LEEWAY_SECONDS = 30.0
+
+
+class Keys(Protocol):
+    """The issuer's public keys."""
+
+    async def key(self, key_id: str) -> jwt.PyJWK | None:
+        """The key of that id, or None. Raises NotReady when the keys cannot be had."""
+
+
+class PublishedKeys:
+    """Keys from the issuer's JWKS document, fetched when needed and kept for an hour."""
+
+    def __init__(self, url: str, *, http: httpx.AsyncClient, clock: Callable[[], float]) -> None:
+        """`url`: the JWKS document; `clock`: seconds."""
+        self._url = url
+        self._http = http
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def key(self, key_id: str) -> jwt.PyJWK | None:
+        """See Keys."""
+        async with self._lock:
+            age = None if self._fetched_at is None else self._clock() - self._fetched_at
+            stale = age is None or age > KEYS_GOOD_SECONDS
+            if stale or (key_id not in self._keys and age is not None and age > KEYS_AGAIN_SECONDS):
+                await self._fetch()
+            return self._keys.get(key_id)
+
+    async def _fetch(self) -> None:
+        try:
+            reply = await self._http.get(self._url, timeout=10.0)
+            reply.raise_for_status()
+            found = jwt.PyJWKSet.from_dict(reply.json())
+        except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
+            if not self._keys:
+                raise NotReady(
+                    f"The keys that sign identity tokens could not be fetched from {self._url}: {type(error).__name__}."
+                ) from error
+            return
+        self._keys = {key.key_id: key for key in found.keys if key.key_id}
+        self._fetched_at = self._clock()
+
+
+class Identity:
+    """Finds out which account signed in, and whether it knows a cell's secret."""
+
+    def __init__(self, keys: Keys, *, issuer: str, audience: str) -> None:
+        """`audience`: this scaler's URL, as tokens must name it."""
+        self._keys = keys
+        self._issuers = [issuer, issuer.removeprefix("https://")]
+        self._audiences = [audience, audience.rstrip("/"), audience.rstrip("/") + "/"]
+
+    async def email(self, authorization: str | None) -> str:
+        """The e-mail of the account in `Bearer <token>`. Raises BadIdentity, NotReady."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise BadIdentity("the Authorization header holds no bearer token")
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+            key = await self._keys.key(str(key_id))
+            if key is None:
+                raise BadIdentity("it is signed with a key that the issuer does not publish")
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=self._audiences,
+                issuer=self._issuers,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iat", "aud", "iss"]},
+            )
+        except jwt.PyJWTError as error:
+            raise BadIdentity(_cause(error)) from None
+        email = claims.get("email")
+        if not isinstance(email, str) or not claims.get("email_verified", False):
+            raise BadIdentity("it names no verified e-mail (ask the metadata server with format=full)")
+        return email
+
+
+def check_secret(given: str | None, known: Iterable[Secret], *, cell: str) -> None:
+    """Compare the header X-Cell-Secret with the cell's secrets in constant time. Raises BadSecret."""
+    shown = (given or "").encode("utf-8", "surrogateescape")
+    # Every candidate is compared, so that the time does not tell which of two was right.
+    fits = [hmac.compare_digest(shown, secret.reveal().encode()) for secret in known]
+    if not any(fits):
+        raise BadSecret(cell)
+
+
+def _cause(error: jwt.PyJWTError) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "it has expired"
+        case jwt.InvalidAudienceError():
+            return "its audience is not this scaler"
+        case jwt.InvalidIssuerError():
+            return "its issuer is not the configured one"
+        case jwt.InvalidSignatureError():
+            return "its signature is wrong"
+        case _:
+            return f"it cannot be read ({type(error).__name__})"

@@ -1,0 +1,153 @@
+"""What this process has heard from instances: who is parked, who was offered a lease, what each lease last
+said.
+
+Memory only, lost at a restart and learned again within a heartbeat: no job's life rests on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from scaler.core.model import LeaseState
+
+# An instance between two polls is still parked: a poll is followed by the next one at once.
+BETWEEN_POLLS_SECONDS = 3.0
+
+# An offer that was not taken up by then is made to another; the reply was lost or the instance is gone.
+OFFER_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Parked:
+    cell: str
+    poll: asyncio.Future[bool] | None
+    last_seen: float
+    parked_at: float
+    offered_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseHeard:
+    """What an instance last said of its lease. `since`: when that state began; `heard_at`: its last sign of
+    life.
+    """
+
+    cell: str
+    state: LeaseState
+    since: float
+    heard_at: float
+    seq: int = 0
+    job: str | None = None
+
+
+class Instances:
+    """Parked instances, open offers and heard leases of this process."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds since the epoch."""
+        self._clock = clock
+        self._parked: dict[str, _Parked] = {}
+        self._leases: dict[str, LeaseHeard] = {}
+        self._heard_in: dict[str, float] = {}
+
+    async def poll(self, *, cell: str, boot: str, seconds: float) -> bool:
+        """Keep a parked instance waiting for an offer; True when it got one. A newer poll of the boot ends
+        the older one.
+        """
+        now = self._clock()
+        self._heard_in[cell] = now
+        waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        parked = self._parked.get(boot)
+        if parked is None:
+            parked = self._parked[boot] = _Parked(cell=cell, poll=None, last_seen=now, parked_at=now)
+        if parked.poll is not None and not parked.poll.done():
+            parked.poll.set_result(False)
+        parked.poll, parked.last_seen, parked.offered_at = waiting, now, None
+        try:
+            return await asyncio.wait_for(waiting, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            parked.last_seen = self._clock()
+            if parked.poll is waiting:
+                parked.poll = None
+
+    def release(self) -> None:
+        """Answer every poll now, because this process is going to end; the instances ask its successor."""
+        for parked in self._parked.values():
+            if parked.poll is not None and not parked.poll.done():
+                parked.poll.set_result(False)
+
+    def offer(self, cell: str, leases: int) -> int:
+        """Offer leases to instances of a cell that wait right now, the longest parked first; gives how many
+        were made.
+        """
+        waiting = [
+            parked
+            for parked in self._parked.values()
+            if parked.cell == cell and parked.poll is not None and not parked.poll.done()
+        ]
+        chosen = sorted(waiting, key=lambda parked: parked.parked_at)[:leases]
+        for parked in chosen:
+            assert parked.poll is not None
+            parked.poll.set_result(True)
+            parked.offered_at = self._clock()
+        return len(chosen)
+
+    def left(self, boot: str) -> None:
+        """This boot is no longer parked: its lease stands in the record, or it has gone."""
+        self._parked.pop(boot, None)
+
+    def parked(self, cell: str) -> int:
+        """How many instances of a cell are parked, those with an open offer included."""
+        self._forget_the_silent()
+        return sum(parked.cell == cell for parked in self._parked.values())
+
+    def offered(self, cell: str) -> int:
+        """How many of them have an open offer."""
+        self._forget_the_silent()
+        return sum(parked.cell == cell and parked.offered_at is not None for parked in self._parked.values())
+
+    def hear(self, *, lease: str, cell: str, state: LeaseState, seq: int, job: str | None) -> bool:
+        """Take what an instance says of its lease; False when something later was heard before (`seq` is
+        stale).
+        """
+        now = self._clock()
+        self._heard_in[cell] = now
+        before = self._leases.get(lease)
+        if before is not None and seq <= before.seq:
+            return False
+        if before is not None and before.state is state:
+            self._leases[lease] = replace(before, heard_at=now, seq=seq, job=job or before.job)
+        else:
+            self._leases[lease] = LeaseHeard(
+                cell=cell, state=state, since=now, heard_at=now, seq=seq, job=job
+            )
+        return True
+
+    def heard(self, lease: str) -> LeaseHeard | None:
+        """What was last heard of a lease by this process."""
+        return self._leases.get(lease)
+
+    def forget(self, lease: str) -> None:
+        """The lease has left the record."""
+        self._leases.pop(lease, None)
+
+    def keep_only(self, leases: set[str]) -> None:
+        """Forget every lease but these."""
+        for gone in set(self._leases) - leases:
+            del self._leases[gone]
+
+    def silent_for(self, cell: str, *, since: float) -> float:
+        """For how many seconds nothing was heard of a cell; counted from `since` if never."""
+        return self._clock() - self._heard_in.get(cell, since)
+
+    def _forget_the_silent(self) -> None:
+        now = self._clock()
+        for boot, parked in list(self._parked.items()):
+            waits = parked.poll is not None
+            offered = parked.offered_at is not None and now < parked.offered_at + OFFER_SECONDS
+            if not waits and not offered and now > parked.last_seen + BETWEEN_POLLS_SECONDS:
+                del self._parked[boot]

@@ -1,0 +1,196 @@
+"""When to look: at once on a signal, again when a decision asks for it, and in intervals without any signal.
+
+A signal only says "look now"; repeating, losing or reordering signals changes the moment, never the conclusion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cell_records.errors import RecordError
+from cell_records.record import CellState
+from scaler.cell_directory import CellDirectory
+from scaler.cell_writer import CellWriter
+from scaler.demand_watch import DemandWatch
+from scaler.errors import LoopBroken, PromiseBroken
+from scaler.leadership import Leadership
+from scaler.lease_desk import LeaseEnded
+from scaler.observability import Journal
+from scaler.reconciler import Reconciler, TickRecord
+
+# Signals that come closer together than this share one tick.
+SHORTEST_BETWEEN_TICKS_SECONDS = 0.05
+
+# A second look that a decision waits for is taken no sooner than this after the first.
+CONFIRM_AFTER_SECONDS = 1.0
+
+# While nothing moves the worker pools are read this many times less often.
+IDLE_FACTOR = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often things are looked at without a signal, in seconds."""
+
+    demand: float
+    cells: float
+    leader_renewal: float
+
+
+class Loop:
+    """The service's own life, between its HTTP calls."""
+
+    def __init__(
+        self,
+        *,
+        reconciler: Reconciler,
+        demand: DemandWatch,
+        directory: CellDirectory,
+        writer: CellWriter,
+        leadership: Leadership,
+        journal: Journal,
+        intervals: Intervals,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`clock`: seconds since the epoch."""
+        self._reconciler = reconciler
+        self._demand = demand
+        self._directory = directory
+        self._writer = writer
+        self._leadership = leadership
+        self._journal = journal
+        self._intervals = intervals
+        self._clock = clock
+        self._sleep = sleep
+        self._nudged = asyncio.Event()
+        self._looks: set[asyncio.Task[None]] = set()
+        self._records_fault: str | None = None
+        self.store_answers = False
+
+    def nudge(self) -> None:
+        """Something happened: tick soon."""
+        self._nudged.set()
+
+    def nudge_repository(self, repository: str) -> None:
+        """Something happened in a repository: look at its queue now."""
+        self._in_background(self._demand.look(repository))
+
+    def closes_when_empty(self, cell: str) -> bool:
+        """Whether the last decision found the cell surplus, linger and second reading included."""
+        last = self._journal.last
+        return last is not None and last.leads and cell in last.decision.surplus
+
+    def queued_for(self, pool: str) -> int | None:
+        """How many queued jobs the last tick saw for a pool; None before demand is known."""
+        last = self._journal.last
+        if last is None or not last.seen.demand.complete:
+            return None
+        return next((picture.queued for picture in last.decision.pools if picture.pool == pool), None)
+
+    def ended(self, event: LeaseEnded) -> None:
+        """Hear of a lease's end."""
+        self._journal.ended(event)
+
+    async def run(self) -> None:
+        """Live until cancelled. Raises LoopBroken when the loop itself fails, not one thing in it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._lead())
+                tasks.create_task(self._sweep())
+                tasks.create_task(self._tick_on_and_on())
+        except* Exception as failures:  # noqa: BLE001 - whatever it is, a broken loop ends the process with its code
+            first = failures.exceptions[0]
+            raise LoopBroken(
+                f"The scaler's loop failed: {type(first).__name__}: {first}",
+                remedy="Restart it: all that matters is in the records. Please report the lines before this one.",
+            ) from first
+
+    async def look_at_everything(self) -> TickRecord | None:
+        """What cron asks for: read every repository, then tick. None when the records do not answer."""
+        await self._demand.sweep()
+        return await self._tick(look=True)
+
+    async def _lead(self) -> None:
+        while True:
+            held = self._leadership.held
+            try:
+                if await self._leadership.renew() and not held:
+                    self._journal.said("leading", who=self._leadership.who)
+                    self.nudge()
+            except RecordError as error:
+                self._tell_records_fault(str(error))
+            await self._sleep(self._intervals.leader_renewal)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._demand.sweep()
+            await self._sleep(self._intervals.demand)
+
+    async def _tick_on_and_on(self) -> None:
+        record: TickRecord | None = None
+        while True:
+            read_at = self._directory.read_at
+            pause = self._intervals.cells * (1 if self._moving(record) else IDLE_FACTOR)
+            due = 0.0 if read_at is None else read_at + pause
+            record = await self._tick(look=self._clock() >= due)
+            if self._writer.defect is not None:
+                raise self._writer.defect
+            wait = max(SHORTEST_BETWEEN_TICKS_SECONDS, self._next_look(record) - self._clock())
+            await self._sleep(SHORTEST_BETWEEN_TICKS_SECONDS)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._nudged.wait()
+            except TimeoutError:
+                pass
+            self._nudged.clear()
+
+    async def _tick(self, *, look: bool) -> TickRecord | None:
+        try:
+            record = await self._reconciler.tick(look=look)
+        except RecordError as error:
+            self._tell_records_fault(str(error))
+            return None
+        except PromiseBroken as error:
+            self._journal.said("promise_broken", warning=True, what=error.what, remedy=error.remedy)
+            return None
+        self._records_fault, self.store_answers = None, True
+        self._journal.ticked(record)
+        for repository in record.decision.confirm:
+            reading = record.seen.demand.repositories[repository]
+            self._in_background(self._look_later(repository, reading.at + CONFIRM_AFTER_SECONDS))
+        return record
+
+    async def _look_later(self, repository: str, at: float) -> None:
+        await self._sleep(max(0.0, at - self._clock()))
+        reading = self._demand.seen().repositories.get(repository)
+        if reading is None or reading.at < at:
+            await self._demand.look(repository)
+
+    def _next_look(self, record: TickRecord | None) -> float:
+        pause = self._intervals.cells * (1 if self._moving(record) else IDLE_FACTOR)
+        read_at = self._directory.read_at
+        soonest = self._clock() + pause if read_at is None else read_at + pause
+        return soonest if record is None else min(soonest, record.decision.look_again_at)
+
+    def _moving(self, record: TickRecord | None) -> bool:
+        """Whether counts may change without a signal reaching us."""
+        if record is None or record.decision.raises or record.decision.closes or record.decision.confirm:
+            return True
+        return any(
+            cell.state is CellState.CLOSING or not cell.writable or cell.requested != cell.observed
+            for cell in record.seen.cells
+        ) or any(picture.booting for picture in record.decision.pools)
+
+    def _in_background(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+
+    def _tell_records_fault(self, fault: str) -> None:
+        self.store_answers = False
+        if fault != self._records_fault:
+            self._records_fault = fault
+            self._journal.said("records_unavailable", warning=True, what=fault)

@@ -1,0 +1,262 @@
+"""The scaler's four verbs: serve, once, plan, check-config. Each gives an exit code or raises ScalerError."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import httpx
+import uvicorn
+
+from cell_records.deployment import DeploymentRecord
+from cell_records.errors import RecordError
+from github_api.errors import BadCredentials, GitHubError, InstallationMissing, PermissionDenied
+from scaler.assembly import Parts, assemble
+from scaler.config import Config, load_config
+from scaler.config.summary import summary
+from scaler.core.model import Memory
+from scaler.errors import AddressUnusable, GitHubRefused, RecordsUnusable
+from scaler.loop import Intervals, Loop
+from scaler.observability import set_up_logging
+from scaler.plan_report import plan_document, print_plan
+from scaler.service import Service
+
+
+def check_config(config_path: Path, env: Mapping[str, str]) -> int:
+    """Read the configuration and resolve its secrets, then print what is in force. Raises ScalerError."""
+    config = load_config(config_path, env)
+    asyncio.run(_closed(assemble(config, env)))
+    sys.stdout.write("\n".join(summary(config)) + "\n")
+    return 0
+
+
+def plan(config_path: Path, env: Mapping[str, str], *, as_json: bool = False, check: bool = False) -> int:
+    """Print what the next tick would do and why; touches nothing. Raises ScalerError.
+
+    `check`: also raise PromiseBroken when the decision would break an invariant.
+    """
+    config = load_config(config_path, env)
+    return asyncio.run(_plan(config, env, as_json=as_json, check=check))
+
+
+def once(config_path: Path, env: Mapping[str, str]) -> int:
+    """One tick, for cron. Raises ScalerError."""
+    set_up_logging(terminal=sys.stderr.isatty())
+    config = load_config(config_path, env)
+    return asyncio.run(_once(config, env))
+
+
+def serve(config_path: Path, env: Mapping[str, str]) -> int:
+    """Run until SIGTERM or SIGINT. Raises ScalerError."""
+    set_up_logging(terminal=sys.stderr.isatty())
+    config = load_config(config_path, env)
+    return asyncio.run(_serve(config, env))
+
+
+async def _closed(parts: Parts) -> None:
+    await parts.aclose()
+
+
+async def _plan(config: Config, env: Mapping[str, str], *, as_json: bool, check: bool) -> int:
+    parts = assemble(config, env)
+    try:
+        await _records_answer(parts)
+        parts.reconciler.memory = _memory((await parts.records.deployment()).memory)
+        await parts.demand.sweep()
+        await _github_answers(parts)
+        seen, _, faults, _ = await parts.reconciler.observe(look=True)
+        decision = parts.reconciler.decided(seen, checked=check)
+    finally:
+        await parts.aclose()
+    if as_json:
+        sys.stdout.write(
+            json.dumps(plan_document(seen, decision, {**faults, **parts.demand.faults}), indent=2) + "\n"
+        )
+    else:
+        print_plan(seen, decision, {**faults, **parts.demand.faults})
+    return 0
+
+
+async def _once(config: Config, env: Mapping[str, str]) -> int:
+    parts = assemble(config, env, follow=False)
+    try:
+        await _records_answer(parts)
+        if not await parts.leadership.renew():
+            parts.journal.said(
+                "another_leads", warning=True, remedy="nothing was done; two crons, or a service beside it?"
+            )
+            return 0
+        parts.reconciler.memory = _memory((await parts.records.deployment()).memory)
+        await parts.demand.sweep()
+        await _github_answers(parts)
+        parts.journal.ticked(await parts.reconciler.tick(look=True))
+        await parts.writer.settle()
+        text = json.dumps(dict(parts.reconciler.memory.surplus), sort_keys=True)
+        await parts.records.change_deployment(lambda record: _with_memory(record, text))
+        await parts.leadership.give_up()
+        if parts.writer.defect is not None:
+            raise parts.writer.defect
+    except RecordError as error:
+        raise RecordsUnusable(str(error)) from error
+    finally:
+        await parts.aclose()
+    return 0
+
+
+async def _serve(config: Config, env: Mapping[str, str]) -> int:
+    parts = assemble(config, env)
+    await _records_answer(parts)
+    times = config.times
+    loop = Loop(
+        reconciler=parts.reconciler,
+        demand=parts.demand,
+        directory=parts.directory,
+        writer=parts.writer,
+        leadership=parts.leadership,
+        journal=parts.journal,
+        intervals=Intervals(
+            demand=times.demand_interval.total_seconds(),
+            cells=times.cells_interval.total_seconds(),
+            leader_renewal=times.leader_renewal.total_seconds(),
+        ),
+        clock=time.time,
+    )
+    parts.on_change.append(loop.nudge)
+    async with httpx.AsyncClient() as http:
+        service = Service(
+            desk=parts.desk(loop),
+            identity=parts.identity(http),
+            cell=parts.known_cell,
+            secrets=parts.directory.secrets,
+            callers=frozenset(config.service.callers),
+            webhook_secret=parts.webhook_secret,
+            on_repository=loop.nudge_repository,
+            tick=_ticker(loop, parts),
+            status=lambda: parts.journal.status(demand_faults=parts.demand.faults),
+            ready=lambda: _why_not_ready(parts, loop),
+        )
+        server = _Server(
+            uvicorn.Config(
+                service.app(),
+                host=config.service.host,
+                port=config.service.port,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+                h11_max_incomplete_event_size=64 * 1024,
+            ),
+            release=parts.instances.release,
+        )
+        parts.journal.said(
+            "serving", host=config.service.host, port=config.service.port, url=config.service.url
+        )
+        try:
+            await _serve_until_told(server, loop.run())
+        finally:
+            await _give_up(parts)
+            await parts.aclose()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Answers the long polls when it is told to stop, so that it need not wait for them."""
+
+    def __init__(self, config: uvicorn.Config, *, release: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._release = release
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """See uvicorn."""
+        self._release()
+        await super().shutdown(sockets)
+
+
+async def _serve_until_told(server: uvicorn.Server, life: Coroutine[Any, Any, None]) -> None:
+    """Serve until a signal; a loop that breaks ends the service with its error."""
+    living = asyncio.ensure_future(life)
+    serving = asyncio.ensure_future(_listen(server))
+    try:
+        done, _ = await asyncio.wait({living, serving}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        if living in done:
+            await living
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+async def _listen(server: uvicorn.Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit:
+        # uvicorn's way to say that it could not bind; it has written the cause to its own log.
+        raise AddressUnusable(
+            f"The service cannot listen on {server.config.host}:{server.config.port}.",
+            remedy="Another program has the port, or the address is not this machine's: see service.host and service.port.",
+        ) from None
+
+
+async def _give_up(parts: Parts) -> None:
+    try:
+        await parts.leadership.give_up()
+    except RecordError as error:
+        parts.journal.said("lead_not_given_up", warning=True, what=str(error))
+
+
+def _ticker(loop: Loop, parts: Parts) -> Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]:
+    async def tick() -> Mapping[str, Any]:
+        record = await loop.look_at_everything()
+        return {"ticked": record is not None, **parts.journal.status(demand_faults=parts.demand.faults)}
+
+    return tick
+
+
+def _why_not_ready(parts: Parts, loop: Loop) -> str | None:
+    if not loop.store_answers:
+        return "the records have not been read"
+    if parts.directory.read_at is None:
+        return "Cloud Run has not been read"
+    if not parts.demand.seen().complete:
+        return "GitHub has not been read completely"
+    return None
+
+
+async def _records_answer(parts: Parts) -> None:
+    try:
+        await parts.records.all()
+    except RecordError as error:
+        raise RecordsUnusable(str(error)) from error
+
+
+async def _github_answers(parts: Parts) -> None:
+    """Raise when GitHub refuses the App altogether: for cron an exit code says more than a line in a log."""
+    fault = parts.demand.faults.get("installation")
+    if fault is None:
+        return
+    try:
+        await parts.github.repositories()
+    except (BadCredentials, InstallationMissing, PermissionDenied) as error:
+        raise GitHubRefused(str(error)) from error
+    except GitHubError as error:
+        parts.journal.said("github_unavailable", warning=True, what=str(error))
+
+
+def _memory(text: str) -> Memory:
+    try:
+        surplus = json.loads(text) if text else {}
+        return Memory(surplus={str(cell): float(at) for cell, at in surplus.items()})
+    except (ValueError, AttributeError, TypeError):
+        return Memory()
+
+
+def _with_memory(record: DeploymentRecord, text: str) -> DeploymentRecord:
+    return replace(record, memory=text)

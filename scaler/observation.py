@@ -1,0 +1,82 @@
+"""PURE: puts records, readings and what instances said together into what one tick has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cell_records.record import CellRecord, CellState, Lease
+from scaler.cell_directory import Cell
+from scaler.core.model import CellSeen, DemandSeen, LeaseSeen, LeaseState
+from scaler.instances import LeaseHeard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What one cell's instances were doing, taken before its record was read."""
+
+    parked: int
+    offered: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFacts:
+    """All that is known of one cell. `record` is None when it is missing; `fault` says why it must not be touched."""
+
+    cell: Cell
+    record: CellRecord | None
+    present: Present
+    requested: int
+    writing: bool
+    fault: str | None
+
+
+def cell_seen(
+    facts: CellFacts,
+    *,
+    heard: Callable[[str], LeaseHeard | None],
+    jobs: Mapping[int, int],
+    settle_seconds: float,
+    believed: bool,
+) -> CellSeen:
+    """One cell as the decision sees it.
+
+    `jobs`: runner id -> job id, from the readings of demand. `believed`: whether Cloud Run's last reading is recent enough.
+    """
+    cell, record = facts.cell, facts.record
+    leases = () if record is None else record.leases
+    return CellSeen(
+        name=cell.name,
+        pool=cell.pool,
+        size=cell.size,
+        # Without a record nothing may be concluded: such a cell counts, and neither serves nor shrinks.
+        state=CellState.CLOSING if record is None else record.state,
+        requested=facts.requested,
+        observed=cell.worker_pool.count if believed else None,
+        leases=tuple(lease_seen(lease, heard=heard(lease.id), jobs=jobs) for lease in leases),
+        parked=facts.present.parked,
+        offered=facts.present.offered,
+        ready_at=0.0 if record is None else record.zeroed_at + settle_seconds,
+        writable=not facts.writing,
+        fault=facts.fault,
+    )
+
+
+def lease_seen(lease: Lease, *, heard: LeaseHeard | None, jobs: Mapping[int, int]) -> LeaseSeen:
+    """One lease of a record with what its instance last said."""
+    state = LeaseState.UNKNOWN if heard is None else heard.state
+    known_job = jobs.get(lease.runner_id) if lease.runner_id is not None else None
+    return LeaseSeen(
+        id=lease.id,
+        state=LeaseState.DYING if lease.dying_until is not None else state,
+        since=lease.started_at if heard is None else heard.since,
+        runner_id=lease.runner_id,
+        job_id=lease.job_id if lease.job_id is not None else known_job,
+    )
+
+
+def jobs_by_runner(demand: DemandSeen) -> dict[int, int]:
+    """Runner id -> job id, over all readings."""
+    return {
+        runner: job for reading in demand.repositories.values() for runner, job in reading.running.items()
+    }

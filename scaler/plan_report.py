@@ -1,0 +1,98 @@
+"""Prints a decision with its reasons, for people as tables and for programs as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scaler.core.model import Decision, Seen
+
+
+def plan_document(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> dict[str, Any]:
+    """The plan as JSON values."""
+    return {
+        "at": seen.at,
+        "demand_complete": seen.demand.complete,
+        "pools": [asdict(picture) for picture in decision.pools],
+        "cells": [
+            {
+                "cell": cell.name,
+                "pool": cell.pool,
+                "size": cell.size,
+                "state": cell.state.value,
+                "requested": cell.requested,
+                "observed": cell.observed,
+                "leased": len(cell.leases),
+                "fault": cell.fault,
+            }
+            for cell in seen.cells
+        ],
+        "actions": [
+            {"do": what, "where": where, "how_many": number, "why": why}
+            for what, where, number, why in _actions(decision)
+        ],
+        "faults": dict(faults),
+        "look_again_at": decision.look_again_at,
+    }
+
+
+def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> None:
+    """The plan as tables on standard output."""
+    console = Console()
+    pools = Table("pool", "queued", "uncovered", "leased", "wanted", "requested", "observed", title="Pools")
+    for picture in decision.pools:
+        numbers = (
+            picture.queued,
+            picture.uncovered,
+            picture.leased,
+            picture.wanted,
+            picture.requested,
+            picture.observed,
+        )
+        pools.add_row(picture.pool, *map(str, numbers))
+    console.print(pools)
+    cells = Table("cell", "pool", "size", "state", "requested", "observed", "leased", "fault", title="Cells")
+    for cell in seen.cells:
+        observed = "unknown" if cell.observed is None else str(cell.observed)
+        cells.add_row(
+            cell.name,
+            cell.pool,
+            str(cell.size),
+            cell.state.value,
+            str(cell.requested),
+            observed,
+            str(len(cell.leases)),
+            cell.fault or "",
+        )
+    console.print(cells)
+    actions = Table("do", "where", "how many", "why", title="The next tick would")
+    for what, where, number, why in _actions(decision):
+        actions.add_row(what, where, str(number), why)
+    if actions.row_count:
+        console.print(actions)
+    else:
+        console.print("The next tick would do nothing: every pool has what it wants.")
+    for where, fault in faults.items():
+        console.print(f"{where}: {fault}", style="yellow", markup=False)
+
+
+def _actions(decision: Decision) -> list[tuple[str, str, int, str]]:
+    limits = [
+        (
+            "leave",
+            limit.pool,
+            limit.short,
+            f"{limit.reason.value}{f' ({limit.detail})' if limit.detail else ''}",
+        )
+        for limit in decision.limits
+    ]
+    return [
+        *(("grant", grant.cell, grant.leases, grant.reason.value) for grant in decision.grants),
+        *(("raise", rise.cell, rise.to, rise.reason.value) for rise in decision.raises),
+        *(("close", close.cell, 0, close.reason.value) for close in decision.closes),
+        *limits,
+    ]

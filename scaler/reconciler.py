@@ -1,0 +1,236 @@
+"""One tick: observe, decide, act. Any process carries closed cells on; only the leader decides and raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from cell_records.deployment import DeploymentRecord, asked_for
+from cell_records.record import CellRecord, CellState
+from scaler.budget import MinuteBudget
+from scaler.cell_directory import Cell, CellDirectory
+from scaler.cell_keeper import CellKeeper
+from scaler.cell_writer import CellWriter
+from scaler.cloud_run.wire import WorkerPool
+from scaler.core.decide import decide
+from scaler.core.invariants import violations
+from scaler.core.model import CellSeen, Decision, DemandSeen, Memory, Policy, Seen
+from scaler.errors import CloudRunError, PromiseBroken
+from scaler.instances import Instances
+from scaler.leadership import Leadership
+from scaler.observation import CellFacts, Present, cell_seen, jobs_by_runner
+from scaler.records import AllRecords, Records
+from scaler.registrar import Registrar
+
+# The share of the write budget that growth leaves for shrinking, or a bill would outlive a long burst.
+SHRINK_RESERVE = 0.3
+
+# A reading of Cloud Run older than this says nothing about counts any more.
+READING_BELIEVED_SECONDS = 60.0
+
+# How long a count that is not what was asked for may be our own write still on its way.
+ADOPT_AFTER_SECONDS = 30.0
+
+
+class WorkerPools(Protocol):
+    """What this module needs of Cloud Run."""
+
+    async def list_worker_pools(self) -> list[WorkerPool]:
+        """All worker pools of the region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickRecord:
+    """What one tick has seen, decided and begun; the one value that logs, /status and plan are made of."""
+
+    at: float
+    leads: bool
+    seen: Seen
+    decision: Decision
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+class Reconciler:
+    """Ticks. Between two ticks it remembers only what may be forgotten."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        records: Records,
+        cloud: WorkerPools,
+        directory: CellDirectory,
+        writer: CellWriter,
+        keeper: CellKeeper,
+        demand: Callable[[], DemandSeen],
+        instances: Instances,
+        registrar: Registrar,
+        leadership: Leadership,
+        writes: MinuteBudget,
+        clock: Callable[[], float],
+        memory: Memory | None = None,
+    ) -> None:
+        """`demand`: the last readings of GitHub; `writes`: what is left of Cloud Run's write quota."""
+        self._policy = policy
+        self._records = records
+        self._cloud = cloud
+        self._directory = directory
+        self._writer = writer
+        self._keeper = keeper
+        self._demand = demand
+        self._instances = instances
+        self._registrar = registrar
+        self._leadership = leadership
+        self._writes = writes
+        self._clock = clock
+        self._begun_at = clock()
+        self.memory = memory or Memory()
+        self.requested: Mapping[str, int] = {}
+
+    async def observe(self, *, look: bool) -> tuple[Seen, AllRecords, dict[str, str], bool]:
+        """Everything as it is now; `look`: read Cloud Run again. Changes nothing.
+
+        Gives what was seen, the records, what is wrong by cell, and whether Cloud Run was read after the records.
+        """
+        present = {
+            name: Present(parked=self._instances.parked(name), offered=self._instances.offered(name))
+            for name in self._directory.cells
+        }
+        records = await self._records.all()
+        faults: dict[str, str] = {}
+        fresh = False
+        if look:
+            read_at = self._clock()
+            try:
+                self._directory.take(await self._cloud.list_worker_pools(), read_at=read_at)
+                fresh = True
+            except CloudRunError as error:
+                faults["cloud_run"] = str(error)
+        self.requested = records.deployment.requested
+        now = self._clock()
+        demand = self._demand()
+        cells = []
+        for cell in self._directory.cells.values():
+            facts = self._facts(cell, records, present.get(cell.name, Present(parked=0, offered=0)))
+            if facts.fault is not None:
+                faults[cell.name] = facts.fault
+            cells.append(
+                cell_seen(
+                    facts,
+                    heard=self._instances.heard,
+                    jobs=jobs_by_runner(demand),
+                    settle_seconds=self._policy.settle_seconds,
+                    believed=now < cell.read_at + READING_BELIEVED_SECONDS,
+                )
+            )
+        seen = Seen(
+            at=now,
+            demand=demand,
+            cells=tuple(sorted(cells, key=lambda cell: cell.name)),
+            registrations_left=self._registrar.left(),
+            writes_left=self._writes.left(now, reserve=SHRINK_RESERVE),
+        )
+        return seen, records, faults, fresh
+
+    def decided(self, seen: Seen, *, checked: bool = True) -> Decision:
+        """What is to be done about what was seen. Raises PromiseBroken if that would break an invariant."""
+        decision, self.memory = decide(self._policy, seen, self.memory)
+        broken = violations(self._policy, seen, decision) if checked else []
+        if broken:
+            raise PromiseBroken(
+                f"A decision was dropped because it breaks what must always hold: {'; '.join(broken)}.",
+                remedy="This is a fault of the scaler: report it with the output of `runner-pool plan --json`.",
+            )
+        return decision
+
+    async def tick(self, *, look: bool) -> TickRecord:
+        """Observe, decide, begin to act. Raises PromiseBroken and what the records raise; nothing was begun then."""
+        seen, records, faults, fresh = await self.observe(look=look)
+        if fresh:
+            for name, cell in self._directory.cells.items():
+                record = records.cells.get(name)
+                if record is not None and record.uid == cell.worker_pool.uid:
+                    self._writer.carry(cell, record)
+        await self._keeper.keep(records, self._directory, seen, fresh=fresh)
+        leads = self._leadership.held
+        decision = self.decided(seen)
+        if leads:
+            leads = await self._act(seen, decision, fresh=fresh)
+        return TickRecord(at=seen.at, leads=leads, seen=seen, decision=decision, faults=faults)
+
+    async def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> bool:
+        """Begin what was decided; False when somebody else turned out to lead."""
+        counts = self._corrections(seen) if fresh else {}
+        counts |= {rise.cell: rise.to for rise in decision.raises}
+        if not await self._note(counts, decision.allowed):
+            return False
+        for rise in decision.raises:
+            self._writer.raise_cell(self._directory.cells[rise.cell], rise.to)
+        for grant in decision.grants:
+            self._instances.offer(grant.cell, grant.leases)
+        for close in decision.closes:
+            self._writer.close_cell(self._directory.cells[close.cell])
+        return True
+
+    async def _note(self, counts: Mapping[str, int], allowed: Mapping[str, int]) -> bool:
+        """Store what is going to be asked for, before it is, so that two leaders together stay within max."""
+
+        def transition(record: DeploymentRecord) -> DeploymentRecord | None:
+            noted = asked_for(record, who=self._leadership.who, counts=counts)
+            return (
+                noted if noted is None or not self._policy.direct else replace(noted, allowed=dict(allowed))
+            )
+
+        if not counts and not self._policy.direct:
+            return True
+        noted = await self._records.change_deployment(transition)
+        if noted is not None:
+            self.requested = noted.requested
+        return noted is not None
+
+    def _corrections(self, seen: Seen) -> dict[str, int]:
+        """Where `requested` has to follow what is there: zeros that were seen, and counts that another hand has set."""
+        counts: dict[str, int] = {}
+        for cell in seen.cells:
+            if cell.observed is None or not cell.writable or cell.observed == cell.requested:
+                continue
+            written_at = self._writer.last_write_at.get(cell.name, self._begun_at)
+            if cell.state is CellState.ZERO and cell.observed == 0:
+                counts[cell.name] = 0
+            elif cell.state is CellState.OPEN and (
+                cell.observed > cell.requested or seen.at > written_at + ADOPT_AFTER_SECONDS
+            ):
+                counts[cell.name] = cell.observed
+        return counts
+
+    def _facts(self, cell: Cell, records: AllRecords, present: Present) -> CellFacts:
+        record = records.cells.get(cell.name)
+        rest = self._writer.rest(cell.name)
+        fault = cell.fault or records.unreadable.get(cell.name) or _record_fault(cell, record)
+        return CellFacts(
+            cell=cell,
+            record=record,
+            present=present,
+            requested=records.deployment.requested.get(cell.name, 0),
+            writing=self._writer.busy(cell.name),
+            fault=fault or (None if rest is None else rest.why),
+        )
+
+
+def room_of(cell: CellSeen) -> int:
+    """How many leases a cell may hold: its count, asked for or there."""
+    return min(cell.size, cell.counted)
+
+
+def _record_fault(cell: Cell, record: CellRecord | None) -> str | None:
+    if record is None:
+        if cell.worker_pool.count == 0:
+            return "it has no record yet; it gets one at its settled zero"
+        return (
+            f"it has {cell.worker_pool.count} instances and no record, which may have been lost: nothing is started or "
+            "lowered; once no job runs in it, set its count to 0 by hand"
+        )
+    if record.uid != cell.worker_pool.uid:
+        return "its record belongs to a worker pool that was deleted; it gets a new one at its settled zero"
+    return None
