@@ -7,7 +7,7 @@ Memory only, lost at a restart and learned again within a heartbeat: no job's li
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from scaler.core.model import LeaseState
@@ -109,6 +109,15 @@ class Instances:
         """How many of them have an open offer."""
         self._forget_the_silent()
         return sum(parked.cell == cell and parked.offered_at is not None for parked in self._parked.values())
+
+    def present(self, cell: str) -> Mapping[str, bool]:
+        """The parked boots of a cell, and whether each has an open offer."""
+        self._forget_the_silent()
+        return {
+            boot: parked.offered_at is not None
+            for boot, parked in self._parked.items()
+            if parked.cell == cell
+        }
 
     def hear(self, *, lease: str, cell: str, state: LeaseState, seq: int, job: str | None) -> bool:
         """Take what an instance says of its lease; False when something later was heard before (`seq` is

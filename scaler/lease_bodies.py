@@ -65,3 +65,55 @@ class EndBody(LeaseBody):
     def lease_outcome(self) -> LeaseOutcome:
         """The outcome in the scaler's words."""
         return LeaseOutcome(self.outcome)
+
+
+class _Reply(BaseModel):
+    """What the service answers; extra keys may come later, so clients ignore what they do not know."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class OfferBody(_Reply):
+    """A lease can be had: call start."""
+
+    offer: Literal[True] = True
+
+
+class RunnerBody(_Reply):
+    """The registration that was made."""
+
+    id: int
+    name: Annotated[str, Field(max_length=64)]
+
+
+class GrantedBody(_Reply):
+    """A lease with its single-use registration."""
+
+    lease: str
+    runner: RunnerBody
+    encoded_jit_config: Annotated[str, Field(repr=False)]
+    heartbeat_seconds: float
+    listen_max_seconds: float
+    job_timeout_seconds: float
+    hard_end_in_seconds: float
+
+
+class EventReplyBody(_Reply):
+    """Carry on; `queued`: how many queued jobs the pool has by the last reading."""
+
+    reply: Literal["continue"] = "continue"
+    queued: int | None
+
+
+class EndReplyBody(_Reply):
+    """Leave, or stay because the cell is closing."""
+
+    reply: Literal["exit", "hold"]
+
+
+class ErrorBody(_Reply):
+    """What was refused, why, and what to do."""
+
+    error: str
+    message: str
+    remedy: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
@@ -172,6 +174,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, release: Callable[[], None]) -> None:
         super().__init__(config)
         self._release = release
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT as the order to stop, and no more: uvicorn's own would raise them again afterwards."""
+        running = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in (signal.SIGTERM, signal.SIGINT):
+                running.remove_signal_handler(each)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """See uvicorn."""

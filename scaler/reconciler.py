@@ -93,10 +93,7 @@ class Reconciler:
 
         Gives what was seen, the records, what is wrong by cell, and whether Cloud Run was read after the records.
         """
-        present = {
-            name: Present(parked=self._instances.parked(name), offered=self._instances.offered(name))
-            for name in self._directory.cells
-        }
+        present = {name: self._instances.present(name) for name in self._directory.cells}
         records = await self._records.all()
         faults: dict[str, str] = {}
         fresh = False
@@ -112,7 +109,7 @@ class Reconciler:
         demand = self._demand()
         cells = []
         for cell in self._directory.cells.values():
-            facts = self._facts(cell, records, present.get(cell.name, Present(parked=0, offered=0)))
+            facts = self._facts(cell, records, present.get(cell.name, {}))
             if facts.fault is not None:
                 faults[cell.name] = facts.fault
             cells.append(
@@ -204,14 +201,17 @@ class Reconciler:
                 counts[cell.name] = cell.observed
         return counts
 
-    def _facts(self, cell: Cell, records: AllRecords, present: Present) -> CellFacts:
+    def _facts(self, cell: Cell, records: AllRecords, present: Mapping[str, bool]) -> CellFacts:
         record = records.cells.get(cell.name)
+        # A boot whose lease stands by now, maybe by another process, must not count a second time.
+        leased = set() if record is None else {lease.boot for lease in record.leases}
+        offers = [offered for boot, offered in present.items() if boot not in leased]
         rest = self._writer.rest(cell.name)
         fault = cell.fault or records.unreadable.get(cell.name) or _record_fault(cell, record)
         return CellFacts(
             cell=cell,
             record=record,
-            present=present,
+            present=Present(parked=len(offers), offered=sum(offers)),
             requested=records.deployment.requested.get(cell.name, 0),
             writing=self._writer.busy(cell.name),
             fault=fault or (None if rest is None else rest.why),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,7 +17,18 @@ from github_api.errors import GitHubError, PayloadUnreadable, WebhookRefused
 from github_api.secret import Secret
 from github_api.webhook import verified_event
 from scaler.identity import Identity, check_secret
-from scaler.lease_bodies import AskBody, EndBody, EventBody, LeaseBody
+from scaler.lease_bodies import (
+    AskBody,
+    EndBody,
+    EndReplyBody,
+    ErrorBody,
+    EventBody,
+    EventReplyBody,
+    GrantedBody,
+    LeaseBody,
+    OfferBody,
+    RunnerBody,
+)
 from scaler.lease_desk import Ask, KnownCell, LeaseDesk
 from scaler.refusals import (
     BadIdentity,
@@ -94,23 +105,23 @@ class Service:
         """POST /v1/leases."""
         cell, body = await self._admitted(request, AskBody)
         if await self._desk.park(cell, _ask(body)):
-            return JSONResponse({"offer": True})
+            return _json(OfferBody())
         return Response(status_code=204)
 
     async def start(self, request: Request) -> Response:
         """POST /v1/leases/start."""
         cell, body = await self._admitted(request, AskBody)
         granted = await self._desk.start(cell, _ask(body))
-        return JSONResponse(
-            {
-                "lease": granted.lease,
-                "runner": {"id": granted.runner_id, "name": granted.runner_name},
-                "encoded_jit_config": granted.configuration.reveal(),
-                "heartbeat_seconds": granted.heartbeat_seconds,
-                "listen_max_seconds": granted.listen_max_seconds,
-                "job_timeout_seconds": granted.job_timeout_seconds,
-                "hard_end_in_seconds": granted.hard_end_in_seconds,
-            }
+        return _json(
+            GrantedBody(
+                lease=granted.lease,
+                runner=RunnerBody(id=granted.runner_id, name=granted.runner_name),
+                encoded_jit_config=granted.configuration.reveal(),
+                heartbeat_seconds=granted.heartbeat_seconds,
+                listen_max_seconds=granted.listen_max_seconds,
+                job_timeout_seconds=granted.job_timeout_seconds,
+                hard_end_in_seconds=granted.hard_end_in_seconds,
+            )
         )
 
     async def event(self, request: Request) -> Response:
@@ -124,7 +135,7 @@ class Service:
             state=body.lease_state,
             job=body.job,
         )
-        return JSONResponse({"reply": "continue", "queued": queued})
+        return _json(EventReplyBody(queued=queued))
 
     async def end(self, request: Request) -> Response:
         """POST /v1/leases/{lease}/end."""
@@ -137,7 +148,7 @@ class Service:
             cause=body.cause,
             job=body.job,
         )
-        return JSONResponse({"reply": reply.value})
+        return _json(EndReplyBody(reply=reply.value))
 
     async def webhook(self, request: Request) -> Response:
         """POST /webhooks/github. The event only says where to look; the answer comes before the look."""
@@ -219,10 +230,15 @@ def _parsed(body: bytes, model: type[B]) -> B:
         raise BadRequest(f"The body does not fit: {what}.") from None
 
 
+def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        body.model_dump_json(), status_code=status, headers=headers, media_type="application/json"
+    )
+
+
 def _answer(status: int, code: str, message: str, remedy: str, retry_after: int | None = None) -> Response:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    body = {"error": code, "message": message, "remedy": remedy}
-    return JSONResponse(body, status_code=status, headers=headers)
+    return _json(ErrorBody(error=code, message=message, remedy=remedy), status=status, headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

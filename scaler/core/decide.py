@@ -199,14 +199,15 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
     """Find the cells that the pool does not need, and close those for which linger and a second reading have
     passed.
 
-    Cells with leases are in the set too: the end of their last lease may close them.
+    The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
+    where the admin wants no linger, the end of the last lease itself may close a cell.
     """
     standing = sum(cell.counted for cell in _open(need.cells))
     offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
     for cell in sorted(_open(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)):
         busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
-        if cell.fault is not None or not cell.writable:
+        if cell.fault is not None or not cell.writable or (busy and need.policy.linger_seconds > 0):
             continue
         if standing - cell.counted < need.wanted(without_busy=ended + busy):
             continue

@@ -209,11 +209,11 @@ class PoolPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in order of urgency, and why. `allowed`: direct mode, how many leases each open cell may
-    hold.
+    """What to do, in order of urgency, and why.
 
-    `surplus`: cells that may be closed by the end of their last lease. `confirm`: repositories whose second
-    look is waited for.
+    `allowed`: direct mode, how many leases each open cell may hold. `surplus`: cells that are not needed, linger
+    and second look included; the end of a last lease may close them. `confirm`: repositories whose second look is
+    waited for.
     """
 
     grants: tuple[Grant, ...] = ()

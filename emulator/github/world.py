@@ -1,0 +1,28 @@
+"""The whole state of the stand-in GitHub, put together. Pure: no I/O, no own clock; chance comes from one seed."""
+
+import random
+
+from emulator.github.accounts import Accounts
+from emulator.github.delays import Delays
+from emulator.github.jobs import PlanLoader
+from emulator.github.ledger import Ledger
+from emulator.github.limits import Limits
+from emulator.github.runners import Runners
+from emulator.github.tokens import Tokens
+from emulator.github.work import Work
+
+
+class World:
+    """Each part is asked directly; nothing here decides."""
+
+    def __init__(self, *, delays: Delays, seed: int, load_plan: PlanLoader) -> None:
+        self.chance = random.Random(seed)  # noqa: S311  a world that can be repeated, not a secret
+        self.delays = delays
+        self.accounts = Accounts(chance=self.chance)
+        self.limits = Limits()
+        self.runners = Runners(delays=delays, chance=self.chance)
+        self.tokens = Tokens(secret=self.chance.randbytes(32))
+        self.ledger = Ledger(chance=self.chance)
+        self.work = Work(
+            delays=delays, chance=self.chance, runners=self.runners, ledger=self.ledger, load_plan=load_plan
+        )

@@ -1,0 +1,162 @@
+"""Puts the agent together from its environment, runs it, and turns whatever happens into one exit code and clear lines."""
+
+import os
+import queue
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+
+from runner_agent.account import check_separation, runner_account
+from runner_agent.child import Child, adopt_orphans, hide_own_environment
+from runner_agent.contract import ExitReason
+from runner_agent.errors import AgentError, SettingsError
+from runner_agent.lifecycle.events import TerminationAsked
+from runner_agent.lifecycle.states import Timing
+from runner_agent.log import Journal, write_to_standard_output
+from runner_agent.registration import Boot, Registration
+from runner_agent.requester import Requester
+from runner_agent.settings import (
+    RUNNER_HOME,
+    WORKER_POOL,
+    DirectSettings,
+    LeasedSettings,
+    Settings,
+    load_settings,
+)
+from runner_agent.supervisor import ChildrenChanged, Inbox, Supervisor
+
+_LIKELY_AGAIN = frozenset({ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.INTERNAL})
+"""Cloud Run replaces a container that exits; for these the next one will say the same."""
+_PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS = 5.0, 15.0
+
+
+def main() -> int:
+    """Run the agent of this process; returns its exit code (docs/reference/agent.md)."""
+    hide_own_environment()
+    inbox: Inbox = queue.SimpleQueue()
+    was_asked = _listen_to_signals(inbox)
+    env = dict(os.environ)
+    journal = Journal(write=write_to_standard_output, wall_clock=time.time)
+    try:
+        reason = run(env, inbox=inbox, journal=journal)
+    except SettingsError as error:
+        for problem in error.problems:
+            journal.error(problem)
+        reason = error.reason
+    except AgentError as error:
+        journal.error(str(error))
+        reason = error.reason
+    except Exception as error:  # noqa: BLE001 - people get one line and a documented code, never a bare traceback
+        journal.error(f"a fault of the agent itself: {type(error).__name__}: {error}")
+        reason = ExitReason.INTERNAL
+    journal.info(f"leaving: {reason.word}", reason=reason.word)
+    if reason in _LIKELY_AGAIN and WORKER_POOL in env:
+        _pause(random.uniform(_PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS), was_asked)  # noqa: S311 - jitter
+    return reason.value
+
+
+def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason:
+    """Run one boot to its end. Raises AgentError before anything has started, if it may not start."""
+    clock = clock_that_counts_suspension
+    born = clock()
+    settings = load_settings(env)
+    boot = Boot(cell=settings.cell, instance="", boot=os.urandom(16).hex())
+    journal.label(cell=settings.cell, boot=boot.boot)
+    account = runner_account(settings.runner_user, runner_home=settings.runner_home)
+    if not os.path.isdir(settings.runner_home):
+        raise SettingsError(
+            [
+                f"{RUNNER_HOME}: {settings.runner_home!r} is not a folder; install the runner there or name its folder"
+            ]
+        )
+    if isinstance(settings.registration, LeasedSettings):
+        check_separation(account, allow_same_user=settings.allow_same_user)
+    if not adopt_orphans():
+        journal.warning(
+            "this kernel does not let us adopt orphans; what a job leaves behind may outlive its lease"
+        )
+    chance = random.Random().random  # noqa: S311 - jitter
+    registration, secret_names = _registration(settings, env, journal)
+    requester = Requester(
+        registration=registration,
+        boot=boot,
+        uptime=lambda: clock() - born,
+        chance=chance,
+        sleep=time.sleep,
+        new_name=lambda: f"unnamed-{os.urandom(8).hex()}",
+        put=inbox.put,
+        journal=journal,
+    )
+    supervisor = Supervisor(
+        inbox=inbox,
+        requester=requester,
+        child=Child(command=settings.runner_command, home=settings.runner_home, account=account),
+        account=account,
+        env=env,
+        secret_names=secret_names,
+        timing=Timing(max_lifetime=settings.max_lifetime_seconds),
+        clock=clock,
+        journal=journal,
+    )
+    journal.info(f"booting in cell {settings.cell}; the runner will be uid {account.uid}")
+    return supervisor.run()
+
+
+def clock_that_counts_suspension() -> float:
+    """Seconds on the clock by which every deadline is judged: a frozen machine must not lengthen a lease."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _registration(
+    settings: Settings, env: Mapping[str, str], journal: Journal
+) -> tuple[Registration, tuple[str, ...]]:
+    """The registration, and the variables whose values the runner must not see."""
+    from runner_agent.registration.exchange import HttpExchange
+    from runner_agent.registration.metadata import IdentityTokens, MetadataServer
+
+    exchange = HttpExchange()
+    metadata = MetadataServer(settings.metadata_host, exchange=exchange)
+    match settings.registration:
+        case LeasedSettings() as leased:
+            from runner_agent.registration.leased import LeasedRegistration
+
+            journal.hide(leased.cell_secret)
+            tokens = IdentityTokens(lambda: metadata.identity_token(leased.audience), wall_clock=time.time)
+            registration = LeasedRegistration(
+                scaler_url=leased.scaler_url,
+                cell_secret=leased.cell_secret,
+                metadata=metadata,
+                tokens=tokens,
+                exchange=exchange,
+            )
+            return registration, ()
+        case DirectSettings() as direct:
+            from runner_agent.registration.direct import direct_registration
+
+            scheme, _, name = direct.app_key.partition(":")
+            key_variables = (name,) if scheme == "env" else ()
+            return direct_registration(direct, env=env, metadata=metadata, exchange=exchange), key_variables
+
+
+def _listen_to_signals(inbox: Inbox) -> Callable[[], bool]:
+    """Handlers only enqueue. Returns whether the agent has been asked to leave."""
+    asked = False
+
+    def terminate(_number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+        inbox.put(TerminationAsked())
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, terminate)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: inbox.put(ChildrenChanged()))
+    return lambda: asked
+
+
+def _pause(seconds: float, was_asked: Callable[[], bool]) -> None:
+    """Wait, but not longer than until SIGTERM."""
+    ends_at = time.monotonic() + seconds
+    while not was_asked() and (left := ends_at - time.monotonic()) > 0:
+        # A signal's handler runs between these short sleeps at the latest.
+        time.sleep(min(left, 0.1))

@@ -1,0 +1,301 @@
+"""The environment's variables -> checked settings. Pure: the environment is an argument; files are not mine.
+
+All problems are reported at once, each with the variable's name, what was found and the remedy.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from runner_agent.errors import SettingsError
+
+REGISTRATION = "RUNNER_POOL_REGISTRATION"
+SCALER_URL = "RUNNER_POOL_SCALER_URL"
+SCALER_AUDIENCE = "RUNNER_POOL_SCALER_AUDIENCE"
+CELL = "RUNNER_POOL_CELL"
+CELL_SECRET = "RUNNER_POOL_CELL_SECRET"  # noqa: S105 - the variable's name, not a secret
+RUNNER_COMMAND = "RUNNER_POOL_RUNNER_COMMAND"
+RUNNER_HOME = "RUNNER_POOL_RUNNER_HOME"
+RUNNER_USER = "RUNNER_POOL_RUNNER_USER"
+ALLOW_SAME_USER = "RUNNER_POOL_ALLOW_SAME_USER"
+MAX_LIFETIME = "RUNNER_POOL_MAX_LIFETIME"
+DEPLOYMENT = "RUNNER_POOL_DEPLOYMENT"
+POOL = "RUNNER_POOL_POOL"
+RECORDS = "RUNNER_POOL_RECORDS"
+GITHUB_URL = "RUNNER_POOL_GITHUB_URL"
+GITHUB_APP_ID = "RUNNER_POOL_GITHUB_APP_ID"
+GITHUB_APP_KEY = "RUNNER_POOL_GITHUB_APP_KEY"
+GITHUB_SCOPE = "RUNNER_POOL_GITHUB_SCOPE"
+RUNNER_GROUP = "RUNNER_POOL_RUNNER_GROUP"
+LABELS = "RUNNER_POOL_LABELS"
+JOB_TIMEOUT = "RUNNER_POOL_JOB_TIMEOUT"
+LISTEN_MAX = "RUNNER_POOL_LISTEN_MAX"
+WORKER_POOL = "CLOUD_RUN_WORKER_POOL"
+REVISION = "CLOUD_RUN_WORKER_POOL_REVISION"
+METADATA_HOST = "GCE_METADATA_HOST"
+
+OWN_PREFIX = "RUNNER_POOL_"
+"""Variables that begin like this are the agent's own and never reach the runner."""
+
+DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        REGISTRATION: "leased",
+        SCALER_URL: "",
+        SCALER_AUDIENCE: "",
+        CELL: "",
+        CELL_SECRET: "",
+        RUNNER_COMMAND: "/home/runner/run.sh",
+        RUNNER_HOME: "/home/runner",
+        RUNNER_USER: "runner",
+        ALLOW_SAME_USER: "no",
+        MAX_LIFETIME: "12h",
+        DEPLOYMENT: "",
+        POOL: "",
+        RECORDS: "",
+        GITHUB_URL: "https://api.github.com",
+        GITHUB_APP_ID: "",
+        GITHUB_APP_KEY: "",
+        GITHUB_SCOPE: "",
+        RUNNER_GROUP: "1",
+        LABELS: "",
+        JOB_TIMEOUT: "6h",
+        LISTEN_MAX: "5m",
+        WORKER_POOL: "",
+        REVISION: "",
+        METADATA_HOST: "metadata.google.internal",
+    }
+)
+"""Every variable the agent reads, with its default; docs/reference/agent.md is the table for people."""
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedSettings:
+    """How to reach the scaler."""
+
+    scaler_url: str
+    audience: str
+    cell_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectSettings:
+    """What an instance needs to register runners by itself. `app_key` is a reference, never the key."""
+
+    deployment: str
+    pool: str
+    records: str
+    github_url: str
+    app_id: str
+    app_key: str
+    scope: str
+    runner_group: int
+    labels: tuple[str, ...]
+    job_timeout_seconds: float
+    listen_max_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the agent was told."""
+
+    registration: LeasedSettings | DirectSettings
+    cell: str
+    revision: str
+    runner_command: tuple[str, ...]
+    runner_home: str
+    runner_user: str
+    allow_same_user: bool
+    max_lifetime_seconds: float
+    metadata_host: str
+
+
+def load_settings(env: Mapping[str, str]) -> Settings:
+    """Read every setting. Raises SettingsError with one sentence for each problem."""
+    reader = _Reader(env)
+    mode = reader.text(REGISTRATION)
+    registration: LeasedSettings | DirectSettings
+    if mode == "direct":
+        registration = _direct(reader)
+    else:
+        if mode != "leased":
+            reader.problem(REGISTRATION, f"{mode!r} is not a way to register", "write leased or direct")
+        registration = _leased(reader)
+    settings = Settings(
+        registration=registration,
+        cell=reader.text(CELL)
+        or reader.text(WORKER_POOL)
+        or reader.required(CELL, f"name the worker pool; on Cloud Run {WORKER_POOL} does it"),
+        revision=reader.text(REVISION),
+        runner_command=reader.parsed(RUNNER_COMMAND, _command, "write a command as a shell would read it"),
+        runner_home=reader.parsed(RUNNER_HOME, _absolute, "write an absolute path"),
+        runner_user=reader.required(RUNNER_USER, "name the runner's account, or leave it out"),
+        allow_same_user=reader.parsed(ALLOW_SAME_USER, _yes_or_no, "write yes or no"),
+        max_lifetime_seconds=reader.duration(MAX_LIFETIME),
+        metadata_host=reader.required(METADATA_HOST, "name the metadata server, or leave it out"),
+    )
+    reader.raise_problems()
+    return settings
+
+
+def duration_seconds(text: str) -> float:
+    """`90s`, `5m`, `12h`, `1h30m`, `2d` in seconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{text!r} is not a duration")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _leased(reader: "_Reader") -> LeasedSettings:
+    remedy = "set it in the template of the worker pool"
+    url = reader.parsed(
+        SCALER_URL, _scaler_url, "write https://… (http:// only to this very machine)", required=remedy
+    )
+    return LeasedSettings(
+        scaler_url=url,
+        audience=reader.text(SCALER_AUDIENCE) or url,
+        cell_secret=reader.required(CELL_SECRET, remedy),
+    )
+
+
+def _direct(reader: "_Reader") -> DirectSettings:
+    remedy = "direct registration needs it; set it in the template of the worker pool"
+    return DirectSettings(
+        deployment=reader.required(DEPLOYMENT, remedy),
+        pool=reader.required(POOL, remedy),
+        records=reader.required(RECORDS, f"{remedy}, for example sqlite:/var/lib/runner-pool/records.db"),
+        github_url=reader.parsed(GITHUB_URL, _any_url, "write https://…"),
+        app_id=reader.required(GITHUB_APP_ID, remedy),
+        app_key=reader.parsed(
+            GITHUB_APP_KEY, _reference, "write file:…, env:… or secretmanager:…", required=remedy
+        ),
+        scope=reader.required(GITHUB_SCOPE, f"{remedy}: acme or acme/widgets"),
+        runner_group=reader.parsed(RUNNER_GROUP, _positive_integer, "write the number of a runner group"),
+        labels=reader.parsed(LABELS, _labels, "write labels with commas between", required=remedy),
+        job_timeout_seconds=reader.duration(JOB_TIMEOUT),
+        listen_max_seconds=reader.duration(LISTEN_MAX),
+    )
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        """The value or its default; an empty variable counts as absent."""
+        return self._env.get(name, "").strip() or DEFAULTS[name]
+
+    def required(self, name: str, remedy: str) -> str:
+        """The value, which must be there."""
+        value = self.text(name)
+        if not value:
+            self.problem(name, "it is not set", remedy)
+        return value
+
+    def parsed(
+        self, name: str, parse: Callable[[str], Value], remedy: str, *, required: str | None = None
+    ) -> Value:
+        """The value as `parse` reads it; `parse` raises ValueError with what is wrong."""
+        value = self.text(name)
+        if required is not None and not value:
+            self.problem(name, "it is not set", required)
+            return parse(_PLACEHOLDERS[name])
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.problem(name, str(error), remedy)
+            return parse(DEFAULTS[name] or _PLACEHOLDERS[name])
+
+    def duration(self, name: str) -> float:
+        """Seconds."""
+        return self.parsed(name, _positive_duration, "write a duration such as 90s, 5m or 12h")
+
+    def problem(self, name: str, what: str, remedy: str) -> None:
+        """Remember one problem."""
+        self._problems.append(f"{name}: {what}; {remedy}")
+
+    def raise_problems(self) -> None:
+        """Raise SettingsError if there was any problem."""
+        if self._problems:
+            raise SettingsError(self._problems)
+
+
+_PLACEHOLDERS = {SCALER_URL: "http://localhost", GITHUB_APP_KEY: "env:NONE", LABELS: "none"}
+"""Stand in for a value that was reported as a problem, so that the other problems are found too."""
+
+
+def _positive_duration(text: str) -> float:
+    seconds = duration_seconds(text)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is no time at all")
+    return seconds
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} cannot be split into words ({error})") from error
+    if not words:
+        raise ValueError("it holds no command")
+    return words
+
+
+def _absolute(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{text!r} is not an absolute path")
+    return text
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in {"yes", "no"}:
+        raise ValueError(f"{text!r} is neither yes nor no")
+    return text.lower() == "yes"
+
+
+def _positive_integer(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise ValueError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = tuple(label.strip() for label in text.split(",") if label.strip())
+    if not labels:
+        raise ValueError(f"{text!r} holds no label")
+    return labels
+
+
+def _reference(text: str) -> str:
+    scheme, _, rest = text.partition(":")
+    if scheme not in {"file", "env", "secretmanager"} or not rest:
+        # The value itself may be a key that somebody pasted here, so it is not repeated.
+        raise ValueError("it is not a reference to a secret")
+    return text
+
+
+def _any_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{text!r} is not a URL")
+    return text.rstrip("/")
+
+
+def _scaler_url(text: str) -> str:
+    url = _any_url(text)
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError(f"{text!r} would send the cell's secret in the clear")
+    return url

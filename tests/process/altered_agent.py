@@ -1,0 +1,48 @@
+"""The agent with some of its waits shortened, or with a fault built in, so that slow and impossible ways can be tried.
+
+AGENT_TIMING    JSON object of fields of runner_agent.lifecycle.states.Timing
+AGENT_FAULT_AT  name of an event class at which the lifecycle raises
+AGENT_UID       become this account first; after the imports, since it may not be able to read Python's own files
+"""
+
+import ctypes
+import encodings.idna  # noqa: F401 - sockets load it at their first name, which may be too late
+import functools
+import json
+import os
+import sys
+from collections.abc import Sequence
+from unittest.mock import patch
+
+import runner_agent.main
+import runner_agent.registration.leased
+import runner_agent.supervisor
+from runner_agent.lifecycle import step
+from runner_agent.lifecycle.actions import Action
+from runner_agent.lifecycle.events import Event
+from runner_agent.lifecycle.states import State, Timing
+
+PR_SET_DUMPABLE = 4
+
+
+def faulty_step(state: State, event: Event, now: float, timing: Timing) -> tuple[State, Sequence[Action]]:
+    """The lifecycle with a bug."""
+    if type(event).__name__ == os.environ.get("AGENT_FAULT_AT"):
+        raise RuntimeError("a fault for the test")
+    return step(state, event, now, timing)
+
+
+def become(uid: int) -> None:
+    """Drop root for good; then be as open to others of that account as a program it had started itself."""
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    if os.environ.get("AGENT_UID"):
+        become(int(os.environ["AGENT_UID"]))
+    altered = functools.partial(Timing, **json.loads(os.environ.get("AGENT_TIMING", "{}")))
+    with patch("runner_agent.main.Timing", altered), patch("runner_agent.supervisor.step", faulty_step):
+        sys.exit(runner_agent.main.main())
