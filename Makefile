@@ -23,7 +23,7 @@ demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in G
 	@$(BIN)/runner-pool demo
 
 test: $(READY) ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, repository
 	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/repository

@@ -80,7 +80,7 @@ class DemandWatch:
         on_reading: Callable[[], None],
         on_started: Callable[[StartedJob], None],
     ) -> None:
-        """`only`: repositories to read (`owner/name`); empty means all that the installation can see."""
+        """`only`: repositories to read (`owner/name`, in any case); empty means all that the installation can see."""
         self._github = github
         self._only = only
         self._clock = clock
@@ -114,16 +114,18 @@ class DemandWatch:
 
     async def look(self, repository: str) -> None:
         """Look at one repository; a look asked for while one is under way is followed by exactly one more."""
-        if repository not in self._known.repositories:
+        name = self._name_of(repository)
+        if name is None:
             await self._list_repositories()
-            if repository not in self._known.repositories:
+            name = self._name_of(repository)
+            if name is None:
                 return
-        looks = self._looks.setdefault(repository, _Looks())
+        looks = self._looks.setdefault(name, _Looks())
         if looks.running is not None:
             looks.again = True
             await asyncio.shield(looks.running)
             return
-        looks.running = asyncio.ensure_future(self._look_until_done(repository, looks))
+        looks.running = asyncio.ensure_future(self._look_until_done(name, looks))
         await asyncio.shield(looks.running)
 
     async def _look_until_done(self, repository: str, looks: _Looks) -> None:
@@ -137,6 +139,13 @@ class DemandWatch:
         finally:
             looks.running = None
 
+    def _name_of(self, repository: str) -> str | None:
+        """The name as GitHub writes it of a repository that is looked at."""
+        known = self._known.repositories
+        if repository in known:
+            return repository
+        return next((name for name in known if name.lower() == repository.lower()), None)
+
     async def _list_repositories(self) -> None:
         listed_at = self._known.listed_at
         if listed_at is not None and self._clock() < listed_at + REPOSITORIES_SECONDS:
@@ -146,14 +155,17 @@ class DemandWatch:
         except GitHubError as error:
             self.faults["installation"] = str(error)
             return
-        self.faults.pop("installation", None)
-        wanted = self._only or frozenset(visible)
-        for missing in wanted - set(visible):
+        # GitHub ignores case in names; its own lists and webhooks all write them in one way.
+        as_written = {name.lower(): name for name in visible}
+        wanted = frozenset(name.lower() for name in self._only) or frozenset(as_written)
+        found = sorted(as_written[name] for name in wanted & set(as_written))
+        self._known = _Known({name: visible[name] for name in found}, self._clock())
+        self.faults = {name: fault for name, fault in self.faults.items() if name in self._known.repositories}
+        for missing in sorted(name for name in self._only if name.lower() not in as_written):
             self.faults[missing] = (
                 f"{missing} is configured, but the App's installation cannot see it. Add it to the installation's "
                 "repositories, or correct github.repositories."
             )
-        self._known = _Known({name: visible[name] for name in sorted(wanted & set(visible))}, self._clock())
         for gone in set(self._readings) - set(self._known.repositories):
             del self._readings[gone]
 
@@ -174,7 +186,10 @@ class DemandWatch:
         self._take(repository, [job for page in pages for job in page], begun=begun)
 
     def _take(self, repository: str, jobs: list[Job], *, begun: float) -> None:
-        public = not self._known.repositories[repository].private
+        known = self._known.repositories.get(repository)
+        if known is None:
+            return  # it left the installation while it was read
+        public = not known.private
         queued = tuple(
             QueuedJob(
                 id=job.id, repository=repository, labels=job.labels, queued_at=job.created_at, public=public
@@ -185,11 +200,12 @@ class DemandWatch:
         running = [job for job in jobs if job.status is JobStatus.IN_PROGRESS]
         if queued or running:
             self._active_at[repository] = begun
+        active_at = self._active_at.setdefault(repository, begun)
         self._readings[repository] = RepositoryReading(
             at=begun,
             queued=queued,
             running={job.runner_id: job.id for job in running if job.runner_id},
-            quiet=begun > self._active_at.get(repository, begun - QUIET_AFTER_SECONDS) + QUIET_AFTER_SECONDS,
+            quiet=begun > active_at + QUIET_AFTER_SECONDS,
         )
         for job in running:
             if job.runner_id and job.started_at is not None:

@@ -18,8 +18,11 @@ from scaler.refusals import BadIdentity, BadSecret, NotReady
 
 # Google's keys change every few days and are published a day ahead.
 KEYS_GOOD_SECONDS = 3600.0
-# A token with an unknown key id may be forged: keys are not fetched for it more often than this.
+# A token with an unknown key id may be forged, and an issuer that does not answer costs each caller the time-out:
+# with keys at hand they are not fetched more often than this.
 KEYS_AGAIN_SECONDS = 30.0
+# Without any key nobody can be let in, so the next try comes sooner.
+FIRST_KEYS_AGAIN_SECONDS = 2.0
 # Clocks of the caller and of this machine may differ by that much.
 LEEWAY_SECONDS = 30.0
 
@@ -40,31 +43,38 @@ class PublishedKeys:
         self._http = http
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at: float | None = None
+        self._good_until = float("-inf")
+        self._next_try_at = float("-inf")
+        self._fault = "not fetched"
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """See Keys."""
         async with self._lock:
-            age = None if self._fetched_at is None else self._clock() - self._fetched_at
-            stale = age is None or age > KEYS_GOOD_SECONDS
-            if stale or (key_id not in self._keys and age is not None and age > KEYS_AGAIN_SECONDS):
+            now = self._clock()
+            if (key_id not in self._keys or now > self._good_until) and now > self._next_try_at:
                 await self._fetch()
+                pause = KEYS_AGAIN_SECONDS if self._keys else FIRST_KEYS_AGAIN_SECONDS
+                self._next_try_at = self._clock() + pause
+            if not self._keys:
+                raise NotReady(
+                    f"The keys that sign identity tokens could not be fetched from {self._url}: {self._fault}."
+                )
             return self._keys.get(key_id)
 
     async def _fetch(self) -> None:
         try:
             reply = await self._http.get(self._url, timeout=10.0)
             reply.raise_for_status()
-            found = jwt.PyJWKSet.from_dict(reply.json())
+            document = reply.json()
+            if not isinstance(document, dict):
+                raise ValueError("a JWKS document is an object")
+            found = jwt.PyJWKSet.from_dict(document)
         except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
-            if not self._keys:
-                raise NotReady(
-                    f"The keys that sign identity tokens could not be fetched from {self._url}: {type(error).__name__}."
-                ) from error
+            self._fault = type(error).__name__  # older keys stay good
             return
         self._keys = {key.key_id: key for key in found.keys if key.key_id}
-        self._fetched_at = self._clock()
+        self._good_until = self._clock() + KEYS_GOOD_SECONDS
 
 
 class Identity:
@@ -122,5 +132,7 @@ def _cause(error: jwt.PyJWTError) -> str:
             return "its issuer is not the configured one"
         case jwt.InvalidSignatureError():
             return "its signature is wrong"
+        case jwt.ImmatureSignatureError():
+            return "it is not valid yet; compare the clocks"
         case _:
             return f"it cannot be read ({type(error).__name__})"

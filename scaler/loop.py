@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from cell_records.errors import RecordError
 from cell_records.record import CellState
-from scaler.cell_directory import CellDirectory
-from scaler.cell_writer import CellWriter
-from scaler.demand_watch import DemandWatch
+from scaler.core.model import DemandSeen
 from scaler.errors import LoopBroken, PromiseBroken
-from scaler.leadership import Leadership
 from scaler.lease_desk import LeaseEnded
 from scaler.observability import Journal
-from scaler.reconciler import Reconciler, TickRecord
+from scaler.reconciler import TickRecord
 
 # Signals that come closer together than this share one tick.
 SHORTEST_BETWEEN_TICKS_SECONDS = 0.05
@@ -39,17 +37,68 @@ class Intervals:
     leader_renewal: float
 
 
+class Ticking(Protocol):
+    """What does one tick."""
+
+    async def tick(self, *, look: bool) -> TickRecord:
+        """Observe, decide, begin to act; `look`: read Cloud Run again."""
+
+
+class Queue(Protocol):
+    """What reads GitHub's queue."""
+
+    async def sweep(self) -> None:
+        """Look at every repository."""
+
+    async def look(self, repository: str) -> None:
+        """Look at one."""
+
+    def seen(self) -> DemandSeen:
+        """The last readings."""
+
+
+class CellReadings(Protocol):
+    """What knows when the worker pools were last read."""
+
+    @property
+    def read_at(self) -> float | None:
+        """When the last complete reading was begun."""
+
+
+class Writing(Protocol):
+    """What writes counts in the background."""
+
+    @property
+    def defect(self) -> BaseException | None:
+        """What ended a write though nothing should."""
+
+
+class Lead(Protocol):
+    """This process's hold on the lead."""
+
+    @property
+    def who(self) -> str:
+        """This process."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it leads now."""
+
+    async def renew(self) -> bool:
+        """Take or keep the lead."""
+
+
 class Loop:
     """The service's own life, between its HTTP calls."""
 
     def __init__(
         self,
         *,
-        reconciler: Reconciler,
-        demand: DemandWatch,
-        directory: CellDirectory,
-        writer: CellWriter,
-        leadership: Leadership,
+        reconciler: Ticking,
+        demand: Queue,
+        directory: CellReadings,
+        writer: Writing,
+        leadership: Lead,
         journal: Journal,
         intervals: Intervals,
         clock: Callable[[], float],
@@ -67,6 +116,8 @@ class Loop:
         self._sleep = sleep
         self._nudged = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
+        self._looked_at: float | None = None
+        self._defect: BaseException | None = None
         self._records_fault: str | None = None
         self.store_answers = False
 
@@ -132,12 +183,10 @@ class Loop:
     async def _tick_on_and_on(self) -> None:
         record: TickRecord | None = None
         while True:
-            read_at = self._directory.read_at
-            pause = self._intervals.cells * (1 if self._moving(record) else IDLE_FACTOR)
-            due = 0.0 if read_at is None else read_at + pause
-            record = await self._tick(look=self._clock() >= due)
-            if self._writer.defect is not None:
-                raise self._writer.defect
+            record = await self._tick(look=self._clock() >= self._cells_due(record))
+            defect = self._writer.defect or self._defect
+            if defect is not None:
+                raise defect
             wait = max(SHORTEST_BETWEEN_TICKS_SECONDS, self._next_look(record) - self._clock())
             await self._sleep(SHORTEST_BETWEEN_TICKS_SECONDS)
             try:
@@ -148,6 +197,8 @@ class Loop:
             self._nudged.clear()
 
     async def _tick(self, *, look: bool) -> TickRecord | None:
+        if look:
+            self._looked_at = self._clock()
         try:
             record = await self._reconciler.tick(look=look)
         except RecordError as error:
@@ -170,10 +221,14 @@ class Loop:
             await self._demand.look(repository)
 
     def _next_look(self, record: TickRecord | None) -> float:
+        due = self._cells_due(record)
+        return due if record is None else min(due, record.decision.look_again_at)
+
+    def _cells_due(self, record: TickRecord | None) -> float:
+        """When the worker pools are to be read again; a reading that failed is not repeated any sooner."""
+        tried = [at for at in (self._directory.read_at, self._looked_at) if at is not None]
         pause = self._intervals.cells * (1 if self._moving(record) else IDLE_FACTOR)
-        read_at = self._directory.read_at
-        soonest = self._clock() + pause if read_at is None else read_at + pause
-        return soonest if record is None else min(soonest, record.decision.look_again_at)
+        return max(tried) + pause if tried else 0.0
 
     def _moving(self, record: TickRecord | None) -> bool:
         """Whether counts may change without a signal reaching us."""
@@ -187,7 +242,13 @@ class Loop:
     def _in_background(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+        task.add_done_callback(self._look_ended)
+
+    def _look_ended(self, task: asyncio.Task[None]) -> None:
+        self._looks.discard(task)
+        if not task.cancelled() and (defect := task.exception()) is not None:
+            self._defect = defect
+            self.nudge()
 
     def _tell_records_fault(self, fault: str) -> None:
         self.store_answers = False

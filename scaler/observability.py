@@ -9,6 +9,7 @@ import logging
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import Any
 
 import structlog
@@ -64,7 +65,7 @@ class Waits:
     def percentile(self, pool: str, share: float) -> float | None:
         """The wait in seconds that `share` (0 to 1) of the pool's last jobs did not exceed; None without jobs."""
         waits = sorted(self._seconds.get(pool, ()))
-        return round(waits[min(len(waits) - 1, int(share * len(waits)))], 1) if waits else None
+        return round(waits[max(0, ceil(share * len(waits)) - 1)], 1) if waits else None
 
 
 class Journal:

@@ -42,7 +42,8 @@ def plan_document(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> 
 
 def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> None:
     """The plan as tables on standard output."""
-    console = Console()
+    # Texts of vendors stand in the cells: what looks like markup in them is not ours.
+    console = Console(markup=False, emoji=False, highlight=False)
     pools = Table("pool", "queued", "uncovered", "leased", "wanted", "requested", "observed", title="Pools")
     for picture in decision.pools:
         numbers = (
@@ -77,7 +78,7 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
     else:
         console.print("The next tick would do nothing: every pool has what it wants.")
     for where, fault in faults.items():
-        console.print(f"{where}: {fault}", style="yellow", markup=False)
+        console.print(f"{where}: {fault}", style="yellow")
 
 
 def _actions(decision: Decision) -> list[tuple[str, str, int, str]]:

@@ -211,7 +211,7 @@ def _ask(body: AskBody) -> Ask:
 async def _body(request: Request, *, most_bytes: int) -> bytes:
     """The body, refused as soon as it is too large, whatever Content-Length says."""
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > most_bytes:
+    if announced.isascii() and announced.isdigit() and int(announced) > most_bytes:
         raise BodyTooLarge(most_bytes)
     read = bytearray()
     async for chunk in request.stream():

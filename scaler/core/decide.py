@@ -69,10 +69,13 @@ class _Need:
     busy: int
     uncovered: int
 
+    def needed(self, *, without_busy: int = 0) -> int:
+        """How many instances would serve everything, once `without_busy` of the busy ones have ended."""
+        return max(self.policy.min, self.busy - without_busy + self.uncovered + self.policy.warm)
+
     def wanted(self, *, without_busy: int = 0) -> int:
-        """How many instances the pool should have, once `without_busy` of the busy ones have ended."""
-        pool = self.policy
-        return min(pool.max, max(pool.min, self.busy - without_busy + self.uncovered + pool.warm))
+        """How many of them the pool may have."""
+        return min(self.policy.max, self.needed(without_busy=without_busy))
 
 
 def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory]:
@@ -146,7 +149,7 @@ def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
 def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
     """Raise cells until the pool has what it wants or a bound says stop."""
     pool = need.policy
-    short = need.wanted() - sum(cell.counted for cell in _open(need.cells))
+    short = need.needed() - sum(cell.counted for cell in _open(need.cells))
     if short <= 0:
         return
     room = pool.max - sum(cell.counted for cell in need.cells)

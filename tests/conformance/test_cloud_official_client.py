@@ -10,7 +10,7 @@ from google.api_core import exceptions
 from google.api_core.future.polling import DEFAULT_POLLING
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2
-from google.longrunning import operations_pb2  # type: ignore[import-untyped]  # Google ships no types for it
+from google.longrunning import operations_pb2
 
 from tests.conformance import worker_pool_contract as contract
 from tests.conformance.worker_pool_contract import SLEEP, SeenPool, fresh_id
