@@ -21,7 +21,11 @@ SCHEMA = (
 
 
 class SqliteStore:
-    """Each call opens its own connection, so threads and processes need no agreement beyond the file."""
+    """Each call opens its own connection, so threads and processes need no agreement beyond the file.
+
+    The journal stays SQLite's default: switching to a write-ahead log is refused without waiting when two processes do it
+    at once, and a few small writes per job have no need of it.
+    """
 
     def __init__(self, path: str) -> None:
         """`path`: the database file; it is made at the first use."""
@@ -64,7 +68,6 @@ class SqliteStore:
             connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
                 if not self._ready:
-                    connection.execute("PRAGMA journal_mode = WAL")
                     connection.execute(SCHEMA)
                     self._ready = True
                 # A lease must survive a power cut before its registration is made.

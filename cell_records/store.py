@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from cell_records.errors import BadStore
-
 DEPLOYMENT_KEY = "deployment"
 CELL_PREFIX = "cells/"
 
@@ -43,18 +41,3 @@ class RecordStore(Protocol):
 
         Raises Conflict, or StoreUnavailable when the outcome is unknown.
         """
-
-
-def store_at(location: str) -> RecordStore:
-    """The store that a setting names: `sqlite:/path/records.db` or `sqlite:///path/records.db`. Raises
-    BadStore.
-    """
-    scheme, separator, path = location.partition(":")
-    if scheme == "sqlite" and separator and path.strip("/"):
-        from cell_records.sqlite import SqliteStore
-
-        return SqliteStore("/" + path.lstrip("/") if path.startswith("/") else path)
-    raise BadStore(
-        f"{location!r} does not name a record store. Write sqlite: and a path, "
-        "for example sqlite:/var/lib/runner-pool/records.db."
-    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from cell_records.errors import BadStore
-from cell_records.store import store_at
+from cell_records.location import store_at
 from github_api.app_auth import AppKey
 from github_api.client import GitHub
 from github_api.errors import BadAppKey

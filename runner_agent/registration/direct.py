@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from cell_records.change import Owned, change_cell, read_cell, read_deployment
 from cell_records.errors import BadStore, RecordError
+from cell_records.location import store_at
 from cell_records.record import (
     CellRecord,
     Gate,
@@ -26,7 +27,7 @@ from cell_records.record import (
     registered,
     voided,
 )
-from cell_records.store import RecordStore, store_at
+from cell_records.store import RecordStore
 from github_api.client import GitHub
 from github_api.errors import GitHubError, RateLimited
 from github_api.values import JitConfiguration, Scope
