@@ -131,9 +131,7 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         registration = _leased(reader)
     settings = Settings(
         registration=registration,
-        cell=reader.text(CELL)
-        or reader.text(WORKER_POOL)
-        or reader.required(CELL, f"name the worker pool; on Cloud Run {WORKER_POOL} does it"),
+        cell=_cell(reader),
         revision=reader.text(REVISION),
         runner_command=reader.parsed(RUNNER_COMMAND, _command, "write a command as a shell would read it"),
         runner_home=reader.parsed(RUNNER_HOME, _absolute, "write an absolute path"),
@@ -153,6 +151,21 @@ def duration_seconds(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _cell(reader: "_Reader") -> str:
+    """The worker pool this instance belongs to. What Cloud Run says of itself cannot be overridden: an instance that
+    leased under another cell's name could be removed in the middle of its job, when its own cell is closed as empty.
+    """
+    named, told = reader.text(CELL), reader.text(WORKER_POOL)
+    if named and told and named != told:
+        reader.problem(
+            CELL,
+            f"it is {named!r}, but Cloud Run started this instance in {told!r} ({WORKER_POOL}), so the template "
+            "was probably copied from another cell",
+            f"leave {CELL} out of the template",
+        )
+    return told or reader.required(CELL, f"name the worker pool; on Cloud Run {WORKER_POOL} does it")
 
 
 def _leased(reader: "_Reader") -> LeasedSettings:

@@ -56,7 +56,7 @@ def once(config_path: Path) -> int:
 @cli.command()
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
-@click.option("--check", is_flag=True, help="Also check what must always hold; end with 1 when it does not.")
+@click.option("--check", is_flag=True, help="Also check what must always hold; end with 7 when it does not.")
 def plan(*, config_path: Path, as_json: bool, check: bool) -> int:
     """Print what the next tick would do, and why; touch nothing."""
     import scaler.main as scaler_main

@@ -25,6 +25,7 @@ from scaler.cell_writer import FOLLOW_SECONDS, CellWriter
 from scaler.cloud_run.client import CloudRun, CredentialKind
 from scaler.config import Config
 from scaler.config.model import Mode, PoolSection
+from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy
 from scaler.demand_watch import DemandWatch, StartedJob
 from scaler.errors import GitHubRefused, RecordsUnusable
@@ -35,8 +36,10 @@ from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Mind, Terms
 from scaler.observability import Journal
 from scaler.reconciler import Reconciler
 from scaler.records import Records
+from scaler.refusals import NotReady
 from scaler.registrar import Registrar, RunnerShape
 from scaler.secrets import SecretReference, resolve, secret_manager_reader
+from scaler.service import Admission
 
 # A lease is suspect after three heartbeats were missed; only then is GitHub asked about its job.
 SUSPECT_HEARTBEATS = 3
@@ -74,10 +77,11 @@ class Parts:
             times=DeskTimes(
                 heartbeat=times.heartbeat.total_seconds(),
                 long_poll=times.long_poll.total_seconds(),
-                reply_within=times.reply_within.total_seconds(),
+                reply_within=REPLY_WITHIN.total_seconds(),
                 stop_ladder=times.stop_ladder.total_seconds(),
                 hard_end_margin=times.hard_end_margin.total_seconds(),
                 dying=times.dying.total_seconds(),
+                suspect=self.policy.suspect_seconds,
             ),
             clock=time.time,
         )
@@ -88,20 +92,23 @@ class Parts:
         keys = PublishedKeys(service.token_keys_url, http=http, clock=time.monotonic)
         return Identity(keys, issuer=service.token_issuer, audience=service.url or "")
 
-    def known_cell(self, name: str) -> tuple[KnownCell, str | None] | None:
-        """A cell that leases may be given in, with the account its instances run as."""
+    def admission(self, name: str) -> Admission | None:
+        """A cell of this deployment and who may speak for it; None when there is none of that name. Raises NotReady."""
+        if self.directory.read_at is None:
+            # An instance must not take the first seconds after a restart for the end of its cell.
+            raise NotReady("Cloud Run has not been read yet, so the cells are not known.")
         cell = self.directory.cells.get(name)
-        if cell is None or cell.fault is not None:
+        if cell is None:
             return None
-        pool = next(each for each in self.config.pools if each.name == cell.pool)
+        pool = next((each for each in self.config.pools if each.name == cell.pool), None)
         asked_for = self.reconciler.requested.get(name, 0)
         known = KnownCell(
             name=name,
             uid=cell.worker_pool.uid,
-            terms=terms_of(pool),
+            terms=_no_terms(cell.pool) if pool is None else terms_of(pool),
             room=min(cell.size, max(asked_for, cell.worker_pool.count or 0)),
         )
-        return known, cell.worker_pool.service_account
+        return Admission(cell=known, account=cell.worker_pool.service_account, fault=cell.fault)
 
     async def aclose(self) -> None:
         """Let go of connections and threads."""
@@ -123,7 +130,7 @@ def assemble(
             each()
 
     times, owner, clock = config.times, config.deployment, time.time
-    journal, instances = Journal(), Instances(clock)
+    journal, instances = Journal(), Instances(clock, monotonic=time.monotonic)
     github = _github(config, env)
     records = _records(config)
     cloud = CloudRun(
@@ -133,8 +140,10 @@ def assemble(
         credentials=config.cloud_run.credentials,
     )
     writes = MinuteBudget(config.cloud_run.writes_per_minute)
-    directory = CellDirectory(deployment=owner, pools=[pool.name for pool in config.pools])
     settle = times.settle.total_seconds()
+    directory = CellDirectory(
+        deployment=owner, pools=[pool.name for pool in config.pools], settle_seconds=settle
+    )
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -168,6 +177,7 @@ def assemble(
         settle_seconds=settle,
         suspect_seconds=SUSPECT_HEARTBEATS * times.heartbeat.total_seconds(),
         clock=clock,
+        direct=config.mode is Mode.DIRECT,
     )
 
     def on_started(job: StartedJob) -> None:
@@ -230,11 +240,13 @@ def policy_of(config: Config) -> Policy:
                 priority=pool.priority,
                 public_repositories=pool.public_repositories,
                 linger_seconds=pool.linger.total_seconds(),
+                idle_lease_seconds=30.0 + 2 * pool.listen_max.total_seconds(),
             )
             for pool in config.pools
         ),
         max_instances=config.max_instances,
         settle_seconds=config.times.settle.total_seconds(),
+        suspect_seconds=SUSPECT_HEARTBEATS * config.times.heartbeat.total_seconds(),
         direct=config.mode is Mode.DIRECT,
     )
 
@@ -246,6 +258,16 @@ def terms_of(pool: PoolSection) -> Terms:
         shape=RunnerShape(labels=pool.labels, runner_group_id=pool.runner_group),
         listen_max_seconds=pool.listen_max.total_seconds(),
         job_timeout_seconds=pool.job_timeout.total_seconds(),
+    )
+
+
+def _no_terms(pool: str) -> Terms:
+    """For a cell whose pool is not configured any more: nothing is given in it, but what stands is heard to its end."""
+    return Terms(
+        pool=pool,
+        shape=RunnerShape(labels=(), runner_group_id=0),
+        listen_max_seconds=0.0,
+        job_timeout_seconds=0.0,
     )
 
 

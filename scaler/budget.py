@@ -17,6 +17,9 @@ class MinuteBudget:
 
     def left(self, now: float, *, reserve: float = 0.0) -> int:
         """How many uses are left, after keeping back the share `reserve` (0 to 1) of the limit for others."""
+        if self._used and self._used[-1] > now:
+            # The clock was set back: what was counted by the old one would never leave the window.
+            self._used.clear()
         while self._used and self._used[0] <= now - WINDOW_SECONDS:
             self._used.popleft()
         return max(0, self.per_minute - int(self.per_minute * reserve) - len(self._used))

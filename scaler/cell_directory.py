@@ -5,8 +5,9 @@ The labels of a worker pool make it a cell; its template holds the cell's secret
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from github_api.secret import Secret
 from scaler.cloud_run.wire import ScalingMode, WorkerPool
@@ -49,20 +50,34 @@ def cell_in(
         fault = "it is in automatic scaling, which stops busy instances; set its scaling mode to manual"
     elif worker_pool.count is None:
         fault = "Cloud Run does not say its instance count; set one by hand"
+    elif worker_pool.service_account is None:
+        fault = "its template names no service account, so callers cannot be told apart; give it one without any role"
     return Cell(
         name=worker_pool.id, pool=pool, size=size, worker_pool=worker_pool, read_at=read_at, fault=fault
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OlderSecret:
+    """What a worker pool's template held before. `replaced_at`: when the first reading without it was begun."""
+
+    secret: Secret
+    uid: str
+    replaced_at: float
+
+
 class CellDirectory:
     """The cells of one deployment as last read."""
 
-    def __init__(self, *, deployment: str, pools: Collection[str]) -> None:
-        """`deployment`: the owner label to look for; `pools`: the configured names."""
+    def __init__(self, *, deployment: str, pools: Collection[str], settle_seconds: float) -> None:
+        """`deployment`: the owner label to look for; `pools`: the configured names; `settle_seconds`: how long the
+        secret before a rotation is good after a reading has shown the new one.
+        """
         self._deployment = deployment
         self._pools = frozenset(pools)
+        self._settle_seconds = settle_seconds
         self._cells: dict[str, Cell] = {}
-        self._older_secrets: dict[str, Secret] = {}
+        self._older_secrets: dict[str, _OlderSecret] = {}
         self.read_at: float | None = None
 
     @property
@@ -77,22 +92,58 @@ class CellDirectory:
             for each in worker_pools
         )
         cells = {cell.name: cell for cell in found if cell is not None}
-        for name, cell in cells.items():
-            before = self._cells.get(name)
-            if before is not None:
-                self._keep_older_secret(before, cell)
-        self._cells = cells
+        holders = _holders(cells.values())
+        self._older_secrets = self._good_older_secrets(cells, holders)
+        self._cells = {name: _alone_with_its_secret(cell, holders) for name, cell in cells.items()}
         self.read_at = read_at
 
     def secrets(self, cell: str) -> tuple[Secret, ...]:
         """The cell's secret, and during a rotation the one before it; none if its template has none."""
-        known = self._cells.get(cell)
-        current = None if known is None else known.worker_pool.cell_secret
-        return tuple(
-            each for each in (current, self._older_secrets.get(cell)) if each is not None and each.reveal()
-        )
+        known, older = self._cells.get(cell), self._older_secrets.get(cell)
+        current = None if known is None else _secret_of(known)
+        return tuple(each for each in (current, None if older is None else older.secret) if each is not None)
 
-    def _keep_older_secret(self, before: Cell, now: Cell) -> None:
-        old = before.worker_pool.cell_secret
-        if old is not None and old != now.worker_pool.cell_secret:
-            self._older_secrets[now.name] = old
+    def _good_older_secrets(
+        self, cells: Mapping[str, Cell], holders: Mapping[Secret, Collection[str]]
+    ) -> dict[str, _OlderSecret]:
+        """What is still good of the secrets that stood here before, now that `cells` were read."""
+        good: dict[str, _OlderSecret] = {}
+        for name, cell in cells.items():
+            older, before = self._older_secrets.get(name), self._cells.get(name)
+            replaced = None if before is None else _secret_of(before)
+            if before is not None and replaced is not None and replaced != _secret_of(cell):
+                older = _OlderSecret(secret=replaced, uid=before.worker_pool.uid, replaced_at=cell.read_at)
+            if (
+                older is not None
+                and older.uid == cell.worker_pool.uid
+                and cell.read_at < older.replaced_at + self._settle_seconds
+                and not holders.get(older.secret)
+            ):
+                good[name] = older
+        return good
+
+
+def _secret_of(cell: Cell) -> Secret | None:
+    """An empty secret is none: everybody knows it."""
+    secret = cell.worker_pool.cell_secret
+    return secret if secret is not None and secret.reveal() else None
+
+
+def _holders(cells: Iterable[Cell]) -> Mapping[Secret, Collection[str]]:
+    """Secret -> the names of the cells whose templates hold it."""
+    holders: defaultdict[Secret, list[str]] = defaultdict(list)
+    for cell in cells:
+        secret = _secret_of(cell)
+        if secret is not None:
+            holders[secret].append(cell.name)
+    return holders
+
+
+def _alone_with_its_secret(cell: Cell, holders: Mapping[Secret, Collection[str]]) -> Cell:
+    """The cell, at fault when others hold its secret: an instance of theirs could then speak for this one."""
+    secret = _secret_of(cell)
+    others = [] if secret is None else sorted(set(holders[secret]) - {cell.name})
+    if not others:
+        return cell
+    shared = f"its secret is also that of cell {', '.join(others)}; give each cell its own"
+    return replace(cell, fault=shared if cell.fault is None else f"{cell.fault}; {shared}")

@@ -5,13 +5,16 @@ A lease leaves a record only by a witness of the protocol; a missing heartbeat, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from cell_records.record import (
     CellRecord,
     CellState,
+    Ghost,
     Lease,
     Outcome,
     Refusal,
@@ -56,8 +59,9 @@ class CellKeeper:
         settle_seconds: float,
         suspect_seconds: float,
         clock: Callable[[], float],
+        direct: bool = False,
     ) -> None:
-        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job."""
+        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing."""
         self._owner = owner
         self._records = records
         self._instances = instances
@@ -66,6 +70,8 @@ class CellKeeper:
         self._settle_seconds = settle_seconds
         self._suspect_seconds = suspect_seconds
         self._clock = clock
+        self._direct = direct
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self._begun_at = clock()
         self._ghosts_at: dict[str, float] = {}
         self._asked_at: dict[str, float] = {}
@@ -88,8 +94,37 @@ class CellKeeper:
             if fresh:
                 await self._zeroed(cell, record)
             for lease in record.leases:
-                await self._follow_job(cell, lease, runners=runners, jobs=jobs)
-            await self._clear_ghosts(cell, record)
+                await self._note_job(cell, lease, runners=runners, jobs=jobs)
+            self._ask_github(cell, record)
+        self._forget_ended(records)
+
+    async def settle(self) -> None:
+        """Wait until nothing is being asked of GitHub."""
+        while self._asking:
+            await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    def _ask_github(self, cell: Cell, record: CellRecord) -> None:
+        """Ask about suspect leases and clear ghosts, beside the tick: a slow GitHub must not hold up anything else."""
+        if cell.name not in self._asking and (record.leases or record.ghosts):
+            task = asyncio.ensure_future(self._asked(cell, record))
+            self._asking[cell.name] = task
+            task.add_done_callback(lambda done: self._answered(cell.name, done))
+
+    def _answered(self, cell: str, task: asyncio.Task[None]) -> None:
+        self._asking.pop(cell, None)
+        if not task.cancelled() and task.exception() is not None:
+            self.faults[cell] = f"{type(task.exception()).__name__}: {task.exception()}"
+
+    async def _asked(self, cell: Cell, record: CellRecord) -> None:
+        for lease in record.leases:
+            if lease.runner_id is not None and lease.job_id is not None and lease.repository is not None:
+                await self._ask_about(cell, lease, job=lease.job_id, repository=lease.repository)
+        await self._clear_ghosts(cell, record)
+
+    def _forget_ended(self, records: AllRecords) -> None:
+        standing = {lease.id for record in records.cells.values() for lease in record.leases}
+        self._instances.keep_only(standing, silent_seconds=self._suspect_seconds)
+        self._asked_at = {lease: at for lease, at in self._asked_at.items() if lease in standing}
 
     async def _begin_record(self, cell: Cell, old: CellRecord | None) -> None:
         """Give a cell its first record, or a new one where the old belongs to a deleted worker pool (witness 4)."""
@@ -108,13 +143,27 @@ class CellKeeper:
             return
         if old is None:
             await self._records.create(cell.name, first)
-        else:
-            await self._records.change(cell.name, lambda _: first, uid=old.uid)
+            return
+        ghosts = [
+            Ghost(runner_name=lease.runner_name, runner_id=lease.runner_id, since=self._clock())
+            for lease in old.leases
+        ]
+        fresh = replace(first, ghosts=(*old.ghosts, *ghosts))
+        await self._records.change(cell.name, lambda _: fresh, uid=old.uid)
 
     async def _expire(self, cell: Cell, record: CellRecord) -> None:
         """Witness 3, and leases of instances that were stopped by the platform."""
         now = self._clock()
         if timed_out(record, now=now) == record:
+            return
+        late = [lease for lease in record.leases if now > lease.hard_end and lease.dying_until is None]
+        if not self._direct and any(
+            self._instances.silence(lease.id) <= self._suspect_seconds for lease in late
+        ):
+            # Agents end their leases themselves by then. One that still speaks shows that this machine's clock is wrong.
+            self.faults[cell.name] = (
+                "a lease is past its hard end and still heard of: is this machine's clock ahead?"
+            )
             return
         after = await self._changed(cell, partial(timed_out, now=now))
         self._tell(cell, record, after, witness="its hard end has passed")
@@ -142,14 +191,11 @@ class CellKeeper:
         after = await self._changed(cell, zeroed)
         self._tell(cell, record, after, witness="worker pool zeroed from outside")
 
-    async def _follow_job(
+    async def _note_job(
         self, cell: Cell, lease: Lease, *, runners: dict[int, int], jobs: dict[int, str]
     ) -> None:
-        """Note a lease's job once a reading shows it; ask GitHub about it when its instance is silent (witness 2)."""
-        if lease.runner_id is None:
-            return
-        if lease.job_id is not None and lease.repository is not None:
-            await self._ask_about(cell, lease, job=lease.job_id, repository=lease.repository)
+        """Note a lease's job once a reading shows it, so that it can be asked about."""
+        if lease.runner_id is None or lease.job_id is not None:
             return
         job = runners.get(lease.runner_id)
         if job is not None:
@@ -159,15 +205,16 @@ class CellKeeper:
             await self._changed(cell, noted)
 
     async def _ask_about(self, cell: Cell, lease: Lease, *, job: int, repository: str) -> None:
-        heard = self._instances.heard(lease.id)
+        """Witness 2, for a lease whose instance is silent."""
         now = self._clock()
-        heard_at = max(self._begun_at, lease.started_at if heard is None else heard.heard_at)
-        asked_at = self._asked_at.get(lease.id, 0.0)
-        if now < heard_at + self._suspect_seconds or now < asked_at + self._suspect_seconds:
+        # Nobody speaks in direct mode: there every lease is asked about once it is that old.
+        silence = now - lease.started_at if self._direct else self._instances.silence(lease.id)
+        again_at = self._asked_at.get(lease.id, 0.0) + self._suspect_seconds
+        if silence < self._suspect_seconds or now < again_at:
             return
         self._asked_at[lease.id] = now
         try:
-            runner = await self._registrar.completed_by(repository, job)
+            runner = await self._registrar.completed_by(repository, job, runner_name=lease.runner_name)
         except GitHubError as error:
             self.faults[cell.name] = str(error)
             return

@@ -120,11 +120,10 @@ class CellWriter:
             case Step.NOTHING:
                 return
             case Step.LOWER:
-                if self.rest(cell.name) is None:
+                if self.rest(cell.name) is None and self._budget.left(self._clock()) > 0:
                     self._begin(cell.name, self._lowered(cell))
             case Step.CONFIRM_ZERO:
-                confirmed = self._only_as_read(record, self._zero(cell))
-                self._begin(cell.name, self._noted(cell, confirmed))
+                self._begin(cell.name, self._zeroed(cell, record))
             case Step.BACK_TO_CLOSING:
                 self._begin(cell.name, self._noted(cell, self._only_as_read(record, count_found_at_zero)))
 
@@ -175,6 +174,9 @@ class CellWriter:
             record = await self._records.cell(cell.name)
             if record is None or record.gate is not Gate.OPEN or record.uid != reading.uid:
                 return
+            # A successor may have found this request unmet, and have spent its room elsewhere.
+            if (await self._records.deployment()).requested.get(cell.name, 0) < target:
+                return
             try:
                 operation = await self._write(reading, target)
             except Conflict:
@@ -202,6 +204,19 @@ class CellWriter:
                 continue
             return
 
+    async def _zeroed(self, cell: Cell, record: CellRecord) -> None:
+        """Note a zero, on a reading of this very cell: lists have been known to lag."""
+        reading = await self._cloud.get_worker_pool(cell.name)
+        if reading.uid != record.uid or reading.count is None:
+            return
+        count, settled = reading.count, reading.settled
+        await self._change(
+            cell,
+            self._only_as_read(
+                record, lambda it: zero_confirmed(it, count=count, settled=settled, now=self._clock())
+            ),
+        )
+
     async def _noted(self, cell: Cell, transition: Callable[[CellRecord], Outcome]) -> None:
         await self._change(cell, transition)
 
@@ -223,10 +238,6 @@ class CellWriter:
 
     async def _change(self, cell: Cell, transition: Callable[[CellRecord], Outcome]) -> Outcome:
         return await self._records.change(cell.name, transition, uid=cell.worker_pool.uid)
-
-    def _zero(self, cell: Cell) -> Callable[[CellRecord], Outcome]:
-        pool = cell.worker_pool
-        return lambda it: zero_confirmed(it, count=pool.count or 0, settled=pool.settled, now=self._clock())
 
     @staticmethod
     def _only_as_read(

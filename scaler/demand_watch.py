@@ -179,7 +179,9 @@ class DemandWatch:
         except GitHubError as error:
             self.faults[repository] = str(error)
             if isinstance(error, NotFound | PermissionDenied | Moved):
+                # Not ours to read (any more), so its jobs are not ours to serve.
                 self._refused.add(repository)
+                self._readings.pop(repository, None)
             return
         self.faults.pop(repository, None)
         self._refused.discard(repository)

@@ -45,9 +45,14 @@ class LeaseHeard:
 class Instances:
     """Parked instances, open offers and heard leases of this process."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock`: seconds since the epoch."""
+    def __init__(self, clock: Callable[[], float], *, monotonic: Callable[[], float] | None = None) -> None:
+        """`clock`: seconds since the epoch. `monotonic`: what silence is measured with, so that a clock that is set
+        forward silences nobody.
+        """
         self._clock = clock
+        self._monotonic = monotonic or clock
+        self._begun_at = self._monotonic()
+        self._lease_heard_at: dict[str, float] = {}
         self._parked: dict[str, _Parked] = {}
         self._leases: dict[str, LeaseHeard] = {}
         self._heard_in: dict[str, float] = {}
@@ -125,6 +130,7 @@ class Instances:
         """
         now = self._clock()
         self._heard_in[cell] = now
+        self._lease_heard_at[lease] = self._monotonic()
         before = self._leases.get(lease)
         if before is not None and seq <= before.seq:
             return False
@@ -140,14 +146,20 @@ class Instances:
         """What was last heard of a lease by this process."""
         return self._leases.get(lease)
 
+    def silence(self, lease: str) -> float:
+        """For how many seconds this process has not heard of a lease; its own start counts as a word of each."""
+        return self._monotonic() - self._lease_heard_at.get(lease, self._begun_at)
+
     def forget(self, lease: str) -> None:
         """The lease has left the record."""
         self._leases.pop(lease, None)
+        self._lease_heard_at.pop(lease, None)
 
-    def keep_only(self, leases: set[str]) -> None:
-        """Forget every lease but these."""
+    def keep_only(self, leases: set[str], *, silent_seconds: float = 0.0) -> None:
+        """Forget every lease but these, unless it was heard of so lately that its record may only not have been read yet."""
         for gone in set(self._leases) - leases:
-            del self._leases[gone]
+            if self.silence(gone) >= silent_seconds:
+                self.forget(gone)
 
     def silent_for(self, cell: str, *, since: float) -> float:
         """For how many seconds nothing was heard of a cell; counted from `since` if never."""

@@ -28,6 +28,7 @@ ERRORS = {
     "401": "bad_identity: get a new identity token",
     "403": "bad_secret: the cell's secret is wrong",
     "404": "unknown_cell: no such cell in this deployment",
+    "408": "too_slow: the body was not complete within 10 seconds",
     "410": "boot_retired or unknown_lease",
     "413": "too_large: more than 16 KiB",
     "422": "bad_request: the body does not fit",

@@ -65,6 +65,7 @@ class DeskTimes:
     stop_ladder: float
     hard_end_margin: float
     dying: float
+    suspect: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +181,10 @@ class LeaseDesk:
         Raises LeaseRefused, BootRetired, RegistrationsPaused, GitHubError, RecordMissing, and what the
         records raise. Whatever is raised after the lease stands, the boot's next ask voids it.
         """
+        self._registrar.require_budget()
         now, terms, times = self._clock(), cell.terms, self._times
-        lasts = times.reply_within + terms.listen_max_seconds + terms.job_timeout_seconds
+        # An agent that knows of no queued job listens once, otherwise up to twice.
+        lasts = times.reply_within + 2 * terms.listen_max_seconds + terms.job_timeout_seconds
         lasts += times.stop_ladder + times.hard_end_margin
         lease = Lease(
             id=secrets.token_hex(12),
@@ -191,13 +194,22 @@ class LeaseDesk:
             started_at=now,
             hard_end=now + lasts,
         )
-        await self._change(
-            cell,
-            lambda it: leased(
-                it, lease, uptime_seconds=ask.uptime_seconds, room=cell.room, now=self._clock()
-            ),
-            ask=ask,
-        )
+        try:
+            await self._change(
+                cell,
+                lambda it: leased(
+                    it,
+                    lease,
+                    uptime_seconds=ask.uptime_seconds,
+                    room=cell.room + self._silent_leases(it),
+                    now=self._clock(),
+                ),
+                ask=ask,
+            )
+        except LeaseRefused:
+            # Its offer is used up; the instance parks again.
+            self._instances.left(ask.boot)
+            raise
         self._instances.hear(lease=lease.id, cell=cell.name, state=LeaseState.STARTING, seq=0, job=None)
         self._instances.left(ask.boot)
         runner_id, configuration = await self._registrar.register(terms.shape, name=lease.runner_name)
@@ -275,6 +287,10 @@ class LeaseDesk:
             )
             self._mind.nudge()
         return EndReply.HOLD if record.gate is Gate.CLOSED else EndReply.EXIT
+
+    def _silent_leases(self, record: CellRecord) -> int:
+        """How many leases of a cell may have outlived their instance; the fresh one in its place shall serve."""
+        return sum(self._instances.silence(lease.id) > self._times.suspect for lease in record.leases)
 
     async def _record(self, cell: KnownCell) -> CellRecord:
         record = await self._records.cell(cell.name)

@@ -115,10 +115,11 @@ class Loop:
         self._clock = clock
         self._sleep = sleep
         self._nudged = asyncio.Event()
+        self._ticking = asyncio.Lock()
         self._looks: set[asyncio.Task[None]] = set()
         self._looked_at: float | None = None
         self._defect: BaseException | None = None
-        self._records_fault: str | None = None
+        self._records_faults: dict[str, str] = {}
         self.store_answers = False
 
     def nudge(self) -> None:
@@ -171,8 +172,9 @@ class Loop:
                 if await self._leadership.renew() and not held:
                     self._journal.said("leading", who=self._leadership.who)
                     self.nudge()
+                self._records_faults.pop("renewal", None)
             except RecordError as error:
-                self._tell_records_fault(str(error))
+                self._tell_records_fault("renewal", str(error))
             await self._sleep(self._intervals.leader_renewal)
 
     async def _sweep(self) -> None:
@@ -197,17 +199,24 @@ class Loop:
             self._nudged.clear()
 
     async def _tick(self, *, look: bool) -> TickRecord | None:
+        # Two ticks at once would both spend the same room.
+        async with self._ticking:
+            return await self._ticked(look=look)
+
+    async def _ticked(self, *, look: bool) -> TickRecord | None:
         if look:
             self._looked_at = self._clock()
         try:
             record = await self._reconciler.tick(look=look)
         except RecordError as error:
-            self._tell_records_fault(str(error))
+            self.store_answers = False
+            self._tell_records_fault("tick", str(error))
             return None
         except PromiseBroken as error:
             self._journal.said("promise_broken", warning=True, what=error.what, remedy=error.remedy)
             return None
-        self._records_fault, self.store_answers = None, True
+        self.store_answers = True
+        self._records_faults.pop("tick", None)
         self._journal.ticked(record)
         for repository in record.decision.confirm:
             reading = record.seen.demand.repositories[repository]
@@ -250,8 +259,8 @@ class Loop:
             self._defect = defect
             self.nudge()
 
-    def _tell_records_fault(self, fault: str) -> None:
-        self.store_answers = False
-        if fault != self._records_fault:
-            self._records_fault = fault
+    def _tell_records_fault(self, where: str, fault: str) -> None:
+        """Once for each fault: a store that can be read and not written fails in one place only."""
+        if self._records_faults.get(where) != fault:
+            self._records_faults[where] = fault
             self._journal.said("records_unavailable", warning=True, what=fault)

@@ -17,13 +17,12 @@ from typing import Any
 import httpx
 import uvicorn
 
-from cell_records.deployment import DeploymentRecord
 from cell_records.errors import RecordError
 from github_api.errors import BadCredentials, GitHubError, InstallationMissing, PermissionDenied
 from scaler.assembly import Parts, assemble
 from scaler.config import Config, load_config
 from scaler.config.summary import summary
-from scaler.core.model import Memory
+from scaler.core.memory_text import memory_in, memory_text
 from scaler.errors import AddressUnusable, GitHubRefused, RecordsUnusable
 from scaler.loop import Intervals, Loop
 from scaler.observability import set_up_logging
@@ -42,17 +41,18 @@ def check_config(config_path: Path, env: Mapping[str, str]) -> int:
 def plan(config_path: Path, env: Mapping[str, str], *, as_json: bool = False, check: bool = False) -> int:
     """Print what the next tick would do and why; touches nothing. Raises ScalerError.
 
-    `check`: also raise PromiseBroken when the decision would break an invariant.
+    `check`: also raise PromiseBroken when the decision would break an invariant. Gives 9 when Cloud Run did not answer.
     """
+    set_up_logging(terminal=sys.stderr.isatty())
     config = load_config(config_path, env)
-    return asyncio.run(_plan(config, env, as_json=as_json, check=check))
+    return asyncio.run(_plan(assemble(config, env), as_json=as_json, check=check))
 
 
 def once(config_path: Path, env: Mapping[str, str]) -> int:
-    """One tick, for cron. Raises ScalerError."""
+    """One tick, for cron; gives 9 when Cloud Run did not answer. Raises ScalerError."""
     set_up_logging(terminal=sys.stderr.isatty())
     config = load_config(config_path, env)
-    return asyncio.run(_once(config, env))
+    return asyncio.run(_once(assemble(config, env, follow=False)))
 
 
 def serve(config_path: Path, env: Mapping[str, str]) -> int:
@@ -66,14 +66,14 @@ async def _closed(parts: Parts) -> None:
     await parts.aclose()
 
 
-async def _plan(config: Config, env: Mapping[str, str], *, as_json: bool, check: bool) -> int:
-    parts = assemble(config, env)
+async def _plan(parts: Parts, *, as_json: bool, check: bool) -> int:
     try:
         await _records_answer(parts)
-        parts.reconciler.memory = _memory((await parts.records.deployment()).memory)
+        parts.reconciler.memory = memory_in((await parts.records.deployment()).memory)
         await parts.demand.sweep()
         await _github_answers(parts)
         seen, _, faults, _ = await parts.reconciler.observe(look=True)
+        code = _code_of_cloud_run(parts)
         decision = parts.reconciler.decided(seen, checked=check)
     finally:
         await parts.aclose()
@@ -83,33 +83,54 @@ async def _plan(config: Config, env: Mapping[str, str], *, as_json: bool, check:
         )
     else:
         print_plan(seen, decision, {**faults, **parts.demand.faults})
-    return 0
+    return code
 
 
-async def _once(config: Config, env: Mapping[str, str]) -> int:
-    parts = assemble(config, env, follow=False)
+async def _once(parts: Parts) -> int:
     try:
         await _records_answer(parts)
-        if not await parts.leadership.renew():
-            parts.journal.said(
-                "another_leads", warning=True, remedy="nothing was done; two crons, or a service beside it?"
-            )
+        if not await _leads(parts):
             return 0
-        parts.reconciler.memory = _memory((await parts.records.deployment()).memory)
         await parts.demand.sweep()
         await _github_answers(parts)
+        # Sweeping many repositories can take longer than a lead lasts.
+        if not await _leads(parts):
+            return 0
+        parts.reconciler.memory = memory_in((await parts.records.deployment()).memory)
         parts.journal.ticked(await parts.reconciler.tick(look=True))
         await parts.writer.settle()
-        text = json.dumps(dict(parts.reconciler.memory.surplus), sort_keys=True)
-        await parts.records.change_deployment(lambda record: _with_memory(record, text))
+        await parts.keeper.settle()
+        text = memory_text(parts.reconciler.memory)
+        await parts.records.change_deployment(lambda record: replace(record, memory=text))
         await parts.leadership.give_up()
         if parts.writer.defect is not None:
             raise parts.writer.defect
+        return _code_of_cloud_run(parts)
     except RecordError as error:
         raise RecordsUnusable(str(error)) from error
     finally:
         await parts.aclose()
-    return 0
+
+
+async def _leads(parts: Parts) -> bool:
+    """Take or keep the lead; say so when somebody else has it."""
+    leads = await parts.leadership.renew()
+    if not leads:
+        parts.journal.said(
+            "another_leads", warning=True, remedy="nothing was done; two crons, or a service beside it?"
+        )
+    return leads
+
+
+def _code_of_cloud_run(parts: Parts) -> int:
+    """The exit code that the one reading of Cloud Run asks for. Raises what trying again would not cure."""
+    fault = parts.reconciler.cloud_fault
+    if fault is None:
+        return 0
+    if not fault.may_retry:
+        raise fault
+    parts.journal.said("cloud_run_unavailable", warning=True, what=fault.what, remedy=fault.remedy)
+    return fault.exit_code
 
 
 async def _serve(config: Config, env: Mapping[str, str]) -> int:
@@ -135,7 +156,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
         service = Service(
             desk=parts.desk(loop),
             identity=parts.identity(http),
-            cell=parts.known_cell,
+            cell=parts.admission,
             secrets=parts.directory.secrets,
             callers=frozenset(config.service.callers),
             webhook_secret=parts.webhook_secret,
@@ -262,15 +283,3 @@ async def _github_answers(parts: Parts) -> None:
         raise GitHubRefused(str(error)) from error
     except GitHubError as error:
         parts.journal.said("github_unavailable", warning=True, what=str(error))
-
-
-def _memory(text: str) -> Memory:
-    try:
-        surplus = json.loads(text) if text else {}
-        return Memory(surplus={str(cell): float(at) for cell, at in surplus.items()})
-    except (ValueError, AttributeError, TypeError):
-        return Memory()
-
-
-def _with_memory(record: DeploymentRecord, text: str) -> DeploymentRecord:
-    return replace(record, memory=text)

@@ -21,7 +21,10 @@ class Present:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFacts:
-    """All that is known of one cell. `record` is None when it is missing; `fault` says why it must not be touched."""
+    """All that is known of one cell. `record` is None when it is missing or of another worker pool.
+
+    `fault` says why the cell must not be touched; `broken` that this lasts until somebody mends it.
+    """
 
     cell: Cell
     record: CellRecord | None
@@ -29,19 +32,22 @@ class CellFacts:
     requested: int
     writing: bool
     fault: str | None
+    broken: bool = False
 
 
 def cell_seen(
     facts: CellFacts,
     *,
     heard: Callable[[str], LeaseHeard | None],
+    silent: Callable[[Lease], bool],
     jobs: Mapping[int, int],
     settle_seconds: float,
     believed: bool,
 ) -> CellSeen:
     """One cell as the decision sees it.
 
-    `jobs`: runner id -> job id, from the readings of demand. `believed`: whether Cloud Run's last reading is recent enough.
+    `silent`: whether nothing is expected of a lease any more. `jobs`: runner id -> job id, from the readings of
+    demand. `believed`: whether Cloud Run's last reading is recent enough.
     """
     cell, record = facts.cell, facts.record
     leases = () if record is None else record.leases
@@ -49,11 +55,13 @@ def cell_seen(
         name=cell.name,
         pool=cell.pool,
         size=cell.size,
-        # Without a record nothing may be concluded: such a cell counts, and neither serves nor shrinks.
-        state=CellState.CLOSING if record is None else record.state,
+        # Where nothing may be concluded the cell counts, and neither serves nor shrinks.
+        state=CellState.CLOSING if record is None or facts.broken else record.state,
         requested=facts.requested,
         observed=cell.worker_pool.count if believed else None,
-        leases=tuple(lease_seen(lease, heard=heard(lease.id), jobs=jobs) for lease in leases),
+        leases=tuple(
+            lease_seen(lease, heard=heard(lease.id), silent=silent(lease), jobs=jobs) for lease in leases
+        ),
         parked=facts.present.parked,
         offered=facts.present.offered,
         ready_at=0.0 if record is None else record.zeroed_at + settle_seconds,
@@ -62,16 +70,21 @@ def cell_seen(
     )
 
 
-def lease_seen(lease: Lease, *, heard: LeaseHeard | None, jobs: Mapping[int, int]) -> LeaseSeen:
+def lease_seen(lease: Lease, *, heard: LeaseHeard | None, silent: bool, jobs: Mapping[int, int]) -> LeaseSeen:
     """One lease of a record with what its instance last said."""
     state = LeaseState.UNKNOWN if heard is None else heard.state
     known_job = jobs.get(lease.runner_id) if lease.runner_id is not None else None
+    job = lease.job_id if lease.job_id is not None else known_job
+    if lease.dying_until is not None:
+        state = LeaseState.DYING
+    elif silent:
+        state = LeaseState.SILENT
     return LeaseSeen(
         id=lease.id,
-        state=LeaseState.DYING if lease.dying_until is not None else state,
+        state=state,
         since=lease.started_at if heard is None else heard.since,
         runner_id=lease.runner_id,
-        job_id=lease.job_id if lease.job_id is not None else known_job,
+        job_id=job,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cell_records.deployment import DeploymentRecord, asked_for
-from cell_records.record import CellRecord, CellState
+from cell_records.record import CellRecord, CellState, Lease
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import Cell, CellDirectory
 from scaler.cell_keeper import CellKeeper
@@ -15,7 +15,7 @@ from scaler.cell_writer import CellWriter
 from scaler.cloud_run.wire import WorkerPool
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
-from scaler.core.model import CellSeen, Decision, DemandSeen, Memory, Policy, Seen
+from scaler.core.model import Decision, DemandSeen, Memory, Policy, Seen
 from scaler.errors import CloudRunError, PromiseBroken
 from scaler.instances import Instances
 from scaler.leadership import Leadership
@@ -87,6 +87,7 @@ class Reconciler:
         self._begun_at = clock()
         self.memory = memory or Memory()
         self.requested: Mapping[str, int] = {}
+        self.cloud_fault: CloudRunError | None = None
 
     async def observe(self, *, look: bool) -> tuple[Seen, AllRecords, dict[str, str], bool]:
         """Everything as it is now; `look`: read Cloud Run again. Changes nothing.
@@ -101,9 +102,9 @@ class Reconciler:
             read_at = self._clock()
             try:
                 self._directory.take(await self._cloud.list_worker_pools(), read_at=read_at)
-                fresh = True
+                fresh, self.cloud_fault = True, None
             except CloudRunError as error:
-                faults["cloud_run"] = str(error)
+                faults["cloud_run"], self.cloud_fault = str(error), error
         self.requested = records.deployment.requested
         now = self._clock()
         demand = self._demand()
@@ -116,6 +117,7 @@ class Reconciler:
                 cell_seen(
                     facts,
                     heard=self._instances.heard,
+                    silent=self._silence(cell.pool, now),
                     jobs=jobs_by_runner(demand),
                     settle_seconds=self._policy.settle_seconds,
                     believed=now < cell.read_at + READING_BELIEVED_SECONDS,
@@ -127,6 +129,7 @@ class Reconciler:
             cells=tuple(sorted(cells, key=lambda cell: cell.name)),
             registrations_left=self._registrar.left(),
             writes_left=self._writes.left(now, reserve=SHRINK_RESERVE),
+            shrink_writes_left=self._writes.left(now),
         )
         return seen, records, faults, fresh
 
@@ -173,7 +176,12 @@ class Reconciler:
     async def _note(self, counts: Mapping[str, int], allowed: Mapping[str, int]) -> bool:
         """Store what is going to be asked for, before it is, so that two leaders together stay within max."""
 
+        observed = self.requested
+
         def transition(record: DeploymentRecord) -> DeploymentRecord | None:
+            if record.requested != observed:
+                # Somebody else has led since this was decided, and has spent the same room.
+                return None
             noted = asked_for(record, who=self._leadership.who, counts=counts)
             return (
                 noted if noted is None or not self._policy.direct else replace(noted, allowed=dict(allowed))
@@ -201,6 +209,15 @@ class Reconciler:
                 counts[cell.name] = cell.observed
         return counts
 
+    def _silence(self, pool: str, now: float) -> Callable[[Lease], bool]:
+        """Which leases no job is expected of any more: in direct mode those that have outlived any wait for one."""
+        if not self._policy.direct:
+            return lambda lease: self._instances.silence(lease.id) > self._policy.suspect_seconds
+        waits = next((each.idle_lease_seconds for each in self._policy.pools if each.name == pool), 0.0)
+        return lambda lease: (
+            lease.job_id is None and now > lease.started_at + waits + self._policy.suspect_seconds
+        )
+
     def _facts(self, cell: Cell, records: AllRecords, present: Mapping[str, bool]) -> CellFacts:
         record = records.cells.get(cell.name)
         # A boot whose lease stands by now, maybe by another process, must not count a second time.
@@ -208,19 +225,16 @@ class Reconciler:
         offers = [offered for boot, offered in present.items() if boot not in leased]
         rest = self._writer.rest(cell.name)
         fault = cell.fault or records.unreadable.get(cell.name) or _record_fault(cell, record)
+        ours = record is not None and record.uid == cell.worker_pool.uid
         return CellFacts(
             cell=cell,
-            record=record,
+            record=record if ours else None,
+            broken=fault is not None,
             present=Present(parked=len(offers), offered=sum(offers)),
             requested=records.deployment.requested.get(cell.name, 0),
             writing=self._writer.busy(cell.name),
             fault=fault or (None if rest is None else rest.why),
         )
-
-
-def room_of(cell: CellSeen) -> int:
-    """How many leases a cell may hold: its count, asked for or there."""
-    return min(cell.size, cell.counted)
 
 
 def _record_fault(cell: Cell, record: CellRecord | None) -> str | None:

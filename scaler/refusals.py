@@ -8,9 +8,11 @@ Refusal (a ScalerError)
 ├── LeaseRefused         409 gate_closed, no_room, stale_ask, …
 ├── BootRetired          410 boot_retired
 ├── UnknownLease         410 unknown_lease
+├── BodyTooSlow          408 too_slow
 ├── BodyTooLarge         413 too_large
 ├── BadRequest           422 bad_request
 ├── RecordMissing        503 unavailable
+├── CellFaulty           503 unavailable
 ├── RegistrationsPaused  503 unavailable
 └── NotReady             503 unavailable
 """
@@ -134,6 +136,19 @@ class BodyTooLarge(Refusal):
         )
 
 
+class BodyTooSlow(Refusal):
+    """The request's body did not come in time."""
+
+    status = 408
+    code = "too_slow"
+
+    def __init__(self, within_seconds: float) -> None:
+        super().__init__(
+            f"The request body was not complete within {within_seconds:g} seconds.",
+            remedy="Nothing was done; send it again, in one piece.",
+        )
+
+
 class BadRequest(Refusal):
     """The request does not fit its description."""
 
@@ -157,6 +172,16 @@ class RecordMissing(_Unavailable):
         super().__init__(
             f"The record of cell {cell!r} is missing or not this deployment's, so nothing is started in it.",
             remedy="`runner-pool plan` says which; a cell without a record gets one once its count is 0 and settled.",
+        )
+
+
+class CellFaulty(_Unavailable):
+    """Something about the worker pool itself forbids to start anything in it."""
+
+    def __init__(self, *, cell: str, fault: str) -> None:
+        super().__init__(
+            f"Nothing is started in cell {cell!r}: {fault}.",
+            remedy="Correct the worker pool while its count is 0; `runner-pool plan` lists every cell at fault.",
         )
 
 

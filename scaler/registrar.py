@@ -84,14 +84,18 @@ class Registrar:
         """How many registrations this minute still allows."""
         return self._budget.left(self._clock())
 
+    def require_budget(self) -> None:
+        """Raises RegistrationsPaused when the minute's budget is used up."""
+        if self.left() <= 0:
+            raise RegistrationsPaused(per_minute=self._budget.per_minute)
+
     async def register(self, shape: RunnerShape, *, name: str) -> tuple[int, Secret]:
         """The id and the single-use configuration of a new runner.
 
         Raises RegistrationsPaused when the minute's budget is used up, and GitHubError; after Unavailable it
         may have been made.
         """
-        if self._budget.left(self._clock()) <= 0:
-            raise RegistrationsPaused(per_minute=self._budget.per_minute)
+        self.require_budget()
         self._budget.use(self._clock())
         made = await self._github.generate_jit_configuration(
             name=name,
@@ -101,10 +105,13 @@ class Registrar:
         )
         return made.runner_id, made.encoded
 
-    async def completed_by(self, repository: str, job_id: int) -> int | None:
-        """The runner that GitHub says has completed the job; None while it has not."""
+    async def completed_by(self, repository: str, job_id: int, *, runner_name: str) -> int | None:
+        """The id of the runner of that name, if GitHub says that it has completed the job; else None.
+
+        The name is asked for because it was drawn for one lease; ids may mean another runner in another scope.
+        """
         job = await self._github.job(repository, job_id)
-        return job.runner_id if job.completed_at is not None else None
+        return job.runner_id if job.completed_at is not None and job.runner_name == runner_name else None
 
     async def clear_ghosts(self, cell: str, record: CellRecord) -> list[str]:
         """Remove what is left at GitHub of leases that are gone; gives what went wrong, one sentence each."""
@@ -114,6 +121,9 @@ class Registrar:
                 cleared = await self._cleared(ghost)
             except GitHubError as error:
                 faults.append(str(error))
+                if error.may_retry:
+                    # GitHub does not answer now; asking about the others would only wait for the same.
+                    break
                 continue
             if cleared:
                 await self._records.change(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,7 +36,9 @@ from scaler.refusals import (
     BadIdentity,
     BadRequest,
     BodyTooLarge,
+    BodyTooSlow,
     CallerForbidden,
+    CellFaulty,
     NotReady,
     Refusal,
     UnknownCell,
@@ -48,6 +52,22 @@ LEASE_BODY_MAX_BYTES = 16 * 1024
 # GitHub does not deliver larger payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads
 WEBHOOK_BODY_MAX_BYTES = 25 * 1024 * 1024
 
+# A webhook is known to be GitHub's only once all of it was read, so strangers must not make us hold many at once.
+WEBHOOK_BODIES_AT_ONCE = 2
+
+# GitHub gives a delivery up after ten seconds:
+# https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
+BODY_WITHIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A cell and who may speak for it: instances that run as `account`. `fault`: why nothing may be started in it."""
+
+    cell: KnownCell
+    account: str | None
+    fault: str | None
+
 
 class Service:
     """The routes and what they need."""
@@ -57,7 +77,7 @@ class Service:
         *,
         desk: LeaseDesk,
         identity: Identity,
-        cell: Callable[[str], tuple[KnownCell, str | None] | None],
+        cell: Callable[[str], Admission | None],
         secrets: Callable[[str], tuple[Secret, ...]],
         callers: frozenset[str],
         webhook_secret: Secret | None,
@@ -65,8 +85,11 @@ class Service:
         tick: Callable[[], Awaitable[Mapping[str, Any]]],
         status: Callable[[], Mapping[str, Any]],
         ready: Callable[[], str | None],
+        body_within_seconds: float = BODY_WITHIN_SECONDS,
     ) -> None:
-        """`cell`: a known cell and its service account; `ready`: why the scaler is not, or None."""
+        """`cell`: a cell of this deployment by its name, or None; may raise NotReady. `ready`: why the scaler is not,
+        or None. `body_within_seconds`: how long a caller has to send a body.
+        """
         self._desk = desk
         self._identity = identity
         self._cell = cell
@@ -77,6 +100,8 @@ class Service:
         self._tick = tick
         self._status = status
         self._ready = ready
+        self._body_within_seconds = body_within_seconds
+        self._webhook_slots = asyncio.Semaphore(WEBHOOK_BODIES_AT_ONCE)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -103,14 +128,14 @@ class Service:
 
     async def park(self, request: Request) -> Response:
         """POST /v1/leases."""
-        cell, body = await self._admitted(request, AskBody)
+        cell, body = await self._admitted(request, AskBody, to_begin=True)
         if await self._desk.park(cell, _ask(body)):
             return _json(OfferBody())
         return Response(status_code=204)
 
     async def start(self, request: Request) -> Response:
         """POST /v1/leases/start."""
-        cell, body = await self._admitted(request, AskBody)
+        cell, body = await self._admitted(request, AskBody, to_begin=True)
         granted = await self._desk.start(cell, _ask(body))
         return _json(
             GrantedBody(
@@ -126,7 +151,7 @@ class Service:
 
     async def event(self, request: Request) -> Response:
         """POST /v1/leases/{lease}/events."""
-        cell, body = await self._admitted(request, EventBody)
+        cell, body = await self._admitted(request, EventBody, to_begin=False)
         queued = await self._desk.event(
             cell,
             request.path_params["lease"],
@@ -139,7 +164,7 @@ class Service:
 
     async def end(self, request: Request) -> Response:
         """POST /v1/leases/{lease}/end."""
-        cell, body = await self._admitted(request, EndBody)
+        cell, body = await self._admitted(request, EndBody, to_begin=False)
         reply = await self._desk.end(
             cell,
             request.path_params["lease"],
@@ -154,8 +179,10 @@ class Service:
         """POST /webhooks/github. The event only says where to look; the answer comes before the look."""
         if self._webhook_secret is None:
             raise HTTPException(404, "no github.webhook_secret is configured, so no webhook is trusted")
+        async with self._webhook_slots:
+            body = await self._body(request, most_bytes=WEBHOOK_BODY_MAX_BYTES)
         event = verified_event(
-            body=await _body(request, most_bytes=WEBHOOK_BODY_MAX_BYTES),
+            body=body,
             signature=request.headers.get("x-hub-signature-256"),
             secret=self._webhook_secret,
             event=request.headers.get("x-github-event"),
@@ -185,18 +212,41 @@ class Service:
         why = self._ready()
         return JSONResponse({"ready": why is None, "why": why}, status_code=200 if why is None else 503)
 
-    async def _admitted(self, request: Request, model: type[B]) -> tuple[KnownCell, B]:
-        """The cell and the body of a caller that has shown both its account and the cell's secret."""
-        body = _parsed(await _body(request, most_bytes=LEASE_BODY_MAX_BYTES), model)
+    async def _admitted(self, request: Request, model: type[B], *, to_begin: bool) -> tuple[KnownCell, B]:
+        """The cell and the body of a caller that has shown both its account and the cell's secret.
+
+        `to_begin`: whether something new is asked for. A cell at fault begins nothing, but what stands in it is heard.
+        """
+        body = _parsed(await self._body(request, most_bytes=LEASE_BODY_MAX_BYTES), model)
         email = await self._identity.email(request.headers.get("authorization"))
-        known = self._cell(body.cell)
-        if known is None:
+        admission = self._cell(body.cell)
+        if admission is None:
             raise UnknownCell(body.cell)
-        cell, account = known
-        if account is not None and email != account:
-            raise BadIdentity(f"it is not of the account that cell {cell.name!r} runs as")
-        check_secret(request.headers.get("x-cell-secret"), self._secrets(cell.name), cell=cell.name)
-        return cell, body
+        name = admission.cell.name
+        if admission.account is None:
+            raise BadIdentity(f"the template of cell {name!r} names no account that a token could be of")
+        if email != admission.account:
+            raise BadIdentity(f"it is not of the account that cell {name!r} runs as")
+        check_secret(request.headers.get("x-cell-secret"), self._secrets(name), cell=name)
+        if to_begin and admission.fault is not None:
+            raise CellFaulty(cell=name, fault=admission.fault)
+        return admission.cell, body
+
+    async def _body(self, request: Request, *, most_bytes: int) -> bytes:
+        """The body, refused as soon as it is too large, whatever Content-Length says, or takes too long."""
+        announced = request.headers.get("content-length", "0")
+        if announced.isascii() and announced.isdigit() and int(announced) > most_bytes:
+            raise BodyTooLarge(most_bytes)
+        read = bytearray()
+        try:
+            async with asyncio.timeout(self._body_within_seconds):
+                async for chunk in request.stream():
+                    read += chunk
+                    if len(read) > most_bytes:
+                        raise BodyTooLarge(most_bytes)
+        except TimeoutError:
+            raise BodyTooSlow(self._body_within_seconds) from None
+        return bytes(read)
 
     async def _check_caller(self, request: Request) -> None:
         email = await self._identity.email(request.headers.get("authorization"))
@@ -206,19 +256,6 @@ class Service:
 
 def _ask(body: AskBody) -> Ask:
     return Ask(cell=body.cell, boot=body.boot, ask=body.ask, uptime_seconds=body.uptime)
-
-
-async def _body(request: Request, *, most_bytes: int) -> bytes:
-    """The body, refused as soon as it is too large, whatever Content-Length says."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced) > most_bytes:
-        raise BodyTooLarge(most_bytes)
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > most_bytes:
-            raise BodyTooLarge(most_bytes)
-    return bytes(read)
 
 
 def _parsed(body: bytes, model: type[B]) -> B:

@@ -100,7 +100,7 @@ class DirectRegistration:
     def start(self, boot: Boot, *, ask: int, uptime_seconds: float, timeout_seconds: float) -> Grant:
         """Put the lease into the record, then register its runner. The lease lives from the first on."""
         settings, now = self._settings, self._wall_clock()
-        lasts = REPLY_WITHIN_SECONDS + settings.listen_max_seconds + settings.job_timeout_seconds
+        lasts = REPLY_WITHIN_SECONDS + 2 * settings.listen_max_seconds + settings.job_timeout_seconds
         lasts += _STOP_LADDER_SECONDS + _HARD_END_MARGIN_SECONDS
         lease = Lease(
             id=os.urandom(12).hex(),

@@ -12,27 +12,29 @@ from scaler.config.section import Section, relation
 # https://cloud.google.com/run/docs/container-contract: SIGTERM, ten seconds, SIGKILL; it cannot be set.
 _CLOUD_RUN_GRACE = timedelta(seconds=10)
 
+# What every agent keeps by itself. They are no keys: agents of an image already built would not know of a change.
+# An agent gives up on the answer to `park` after this.
+CLIENT_TIMEOUT = timedelta(seconds=35)
+# An agent starts a runner only on a reply to `start` that came within this.
+REPLY_WITHIN = timedelta(seconds=30)
+
 
 class TimesSection(Section):
     heartbeat: PositiveDuration = Field(
         timedelta(seconds=20), description="How often an instance repeats its state"
     )
     long_poll: PositiveDuration = Field(
-        timedelta(seconds=25), description="How long the scaler holds a parked instance's question"
-    )
-    client_timeout: PositiveDuration = Field(
-        timedelta(seconds=35), description="When an instance gives up on an answer; longer than `long_poll`"
+        timedelta(seconds=25),
+        description="How long the scaler holds a parked instance's question; below the 35s that every instance waits",
     )
     jit_call: PositiveDuration = Field(
-        timedelta(seconds=15), description="The longest a registration at GitHub may take"
-    )
-    reply_within: PositiveDuration = Field(
-        timedelta(seconds=30),
-        description="An instance starts a runner only on a reply that came within this; longer than `jit_call`",
+        timedelta(seconds=15),
+        description="The longest a registration at GitHub may take; below the 30s after which no instance uses it",
     )
     settle: PositiveDuration = Field(
         timedelta(seconds=80),
-        description="How long a zeroed cell stays closed; above 2 x `client_timeout` and 3 x `heartbeat` + `stop_ladder`",
+        description="How long a zeroed cell stays closed; above 70s (twice an instance's 35s) and above "
+        "3 x `heartbeat` + `stop_ladder`",
     )
     leader_ttl: PositiveDuration = Field(
         timedelta(seconds=15),
@@ -64,15 +66,26 @@ class TimesSection(Section):
                     key, f"{rule} does not hold: {given}", "Change one of them; the defaults fit together."
                 )
 
-        yield from must(
-            self.client_timeout > self.long_poll, "client_timeout", "client_timeout > long_poll", "long_poll"
-        )
-        yield from must(
-            self.reply_within > self.jit_call, "reply_within", "reply_within > jit_call", "jit_call"
-        )
-        yield from must(
-            self.settle > 2 * self.client_timeout, "settle", "settle > 2 x client_timeout", "client_timeout"
-        )
+        if self.long_poll >= CLIENT_TIMEOUT:
+            yield relation(
+                "long_poll",
+                f"long_poll is {written(self.long_poll)}, but an instance waits {written(CLIENT_TIMEOUT)} for its answer",
+                f"Write less than {written(CLIENT_TIMEOUT)}; what an instance waits is built into the agent.",
+            )
+        if self.jit_call >= REPLY_WITHIN:
+            yield relation(
+                "jit_call",
+                f"jit_call is {written(self.jit_call)}, but an instance uses no registration that comes after "
+                f"{written(REPLY_WITHIN)}",
+                f"Write less than {written(REPLY_WITHIN)}; what an instance waits is built into the agent.",
+            )
+        if self.settle <= 2 * CLIENT_TIMEOUT:
+            yield relation(
+                "settle",
+                f"settle is {written(self.settle)}, but calls of instances that are gone may come for twice "
+                f"{written(CLIENT_TIMEOUT)}",
+                f"Write more than {written(2 * CLIENT_TIMEOUT)}.",
+            )
         yield from must(
             self.settle > 3 * self.heartbeat + self.stop_ladder,
             "settle",

@@ -7,7 +7,7 @@ touch a cell with a lease.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cell_records.record import CellState
@@ -21,6 +21,7 @@ from scaler.core.model import (
     LeaseState,
     Limit,
     Memory,
+    PassedOver,
     Policy,
     PoolPicture,
     PoolPolicy,
@@ -29,6 +30,7 @@ from scaler.core.model import (
     Reason,
     Seen,
 )
+from scaler.core.unservable import kind_of, passed_over
 
 # The longest a quiet deployment goes without a decision; every signal brings an earlier one.
 LOOK_AGAIN_SECONDS = 30.0
@@ -41,6 +43,7 @@ class _Budget:
     instances: int
     registrations: int
     writes: int
+    shrink_writes: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,19 +87,22 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
     """
     leases = [lease for cell in seen.cells for lease in cell.leases]
     queued = queued_by_pool(policy.pools, seen.demand, leases)
+    passed = passed_over(queued, seen.cells, seen.demand, memory.passed, now=seen.at)
+    plan = _Plan(look_again_at=seen.at + LOOK_AGAIN_SECONDS)
+    queued = {pool: _servable(pool, jobs, passed, plan, now=seen.at) for pool, jobs in queued.items()}
     needs = [_need(pool, seen, queued[pool.name]) for pool in policy.pools]
     budget = _Budget(
         instances=policy.max_instances - sum(cell.counted for cell in seen.cells),
         registrations=seen.registrations_left,
         writes=seen.writes_left,
+        shrink_writes=seen.shrink_writes_left,
     )
-    plan = _Plan(look_again_at=seen.at + LOOK_AGAIN_SECONDS)
     for need in sorted(
         needs, key=lambda each: (-each.policy.priority, _oldest(each.queued), each.policy.name)
     ):
         _grant(need, budget, plan, direct=policy.direct)
         _grow(need, seen, budget, plan)
-        _shrink(need, seen, memory, plan)
+        _shrink(need, seen, memory, budget, plan)
         if policy.direct:
             _allow(need, plan)
         plan.pools.append(_picture(need, seen.at))
@@ -111,7 +117,27 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         confirm=frozenset(plan.confirm),
         look_again_at=plan.look_again_at,
     )
-    return decision, Memory(surplus=plan.memory)
+    return decision, Memory(surplus=plan.memory, passed=passed)
+
+
+def _servable(
+    pool: str,
+    jobs: Sequence[QueuedJob],
+    passed: Mapping[tuple[str, frozenset[str]], PassedOver],
+    plan: _Plan,
+    *,
+    now: float,
+) -> tuple[QueuedJob, ...]:
+    """The jobs that are demand; of each kind that is left out for now the plan says so."""
+    left_out: dict[tuple[str, frozenset[str]], int] = {}
+    for job in jobs:
+        if passed[kind_of(job)].until > now:
+            left_out[kind_of(job)] = left_out.get(kind_of(job), 0) + 1
+    for kind, count in sorted(left_out.items(), key=lambda each: (each[0][0], sorted(each[0][1]))):
+        detail = f"{kind[0]} [{', '.join(sorted(kind[1]))}]"
+        plan.limits.append(Limit(pool=pool, reason=Reason.UNSERVABLE, short=count, detail=detail))
+        plan.look_again_at = min(plan.look_again_at, passed[kind].until)
+    return tuple(job for job in jobs if kind_of(job) not in left_out)
 
 
 def _need(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> _Need:
@@ -134,7 +160,7 @@ def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
     """Offer leases to parked instances, in the fullest cells first so that the emptiest drain."""
     short = 0 if direct else need.uncovered
     for cell in sorted(_open(need.cells), key=lambda each: (not each.leases, each.size, each.name)):
-        ready = min(short, cell.parked - cell.offered)
+        ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
         leases = min(ready, budget.registrations)
         if leases < ready:
             plan.limits.append(
@@ -167,6 +193,7 @@ def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
         more = min(short, cell.size - cell.counted)
         plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
         budget.writes -= 1
+        budget.shrink_writes -= 1
         budget.instances -= more
         short -= more
     if short > 0:
@@ -198,7 +225,7 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
     return started + free
 
 
-def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
+def _shrink(need: _Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Plan) -> None:
     """Find the cells that the pool does not need, and close those for which linger and a second reading have
     passed.
 
@@ -227,8 +254,9 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, plan: _Plan) -> None:
             plan.confirm |= unconfirmed
         else:
             plan.surplus.add(cell.name)
-            if busy == 0:
+            if busy == 0 and (budget.shrink_writes > 0 or cell.counted == 0):
                 plan.closes.append(Close(cell=cell.name, reason=Reason.SURPLUS))
+                budget.shrink_writes -= cell.counted > 0
 
 
 def _allow(need: _Need, plan: _Plan) -> None:
@@ -245,14 +273,15 @@ def _allow(need: _Need, plan: _Plan) -> None:
         if cell.state is CellState.OPEN or cell.name in asked
     }
     leases = {cell.name: len(cell.leases) for cell in need.cells}
+    silent = {cell.name: len(cell.leases) - cell.held for cell in need.cells}
     short = need.uncovered
     for cell, count in serving.items():
-        more = min(short, max(0, count - leases[cell]))
+        more = min(short, max(0, count + silent[cell] - leases[cell]))
         plan.allowed[cell] = leases[cell] + more if more else 0
         short -= more
     if short > 0:
         # More jobs wait than instances are free, so each instance that comes free goes on.
-        plan.allowed.update(serving)
+        plan.allowed.update({cell: count + silent[cell] for cell, count in serving.items()})
 
 
 def _picture(need: _Need, now: float) -> PoolPicture:
@@ -265,7 +294,7 @@ def _picture(need: _Need, now: float) -> PoolPicture:
         uncovered=need.uncovered,
         oldest_queued_seconds=max(0.0, now - need.queued[0].queued_at) if need.queued else None,
         parked=parked,
-        booting=max(0, sum(cell.counted for cell in open_cells) - leased - parked),
+        booting=max(0, sum(cell.counted - cell.held for cell in open_cells) - parked),
         leased=leased,
         wanted=need.wanted(),
         requested=sum(cell.requested for cell in need.cells),

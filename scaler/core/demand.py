@@ -54,7 +54,7 @@ def covers_a_queued_job(lease: LeaseSeen, *, read_at: float) -> bool:
     match lease.state:
         case LeaseState.STARTING | LeaseState.LISTENING | LeaseState.UNKNOWN:
             return True
-        case LeaseState.RUNNING:
+        case LeaseState.RUNNING | LeaseState.COMPLETED:
             return read_at < lease.since + LISTS_LAG_SECONDS
-        case LeaseState.COMPLETED | LeaseState.DYING:
+        case LeaseState.DYING | LeaseState.SILENT:
             return False

@@ -15,7 +15,10 @@ from cell_records.record import CellState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPolicy:
-    """What the admin wants of one pool; `labels` are lower-case."""
+    """What the admin wants of one pool; `labels` are lower-case.
+
+    `idle_lease_seconds`: the longest a lease can live without a job; its agent ends it then.
+    """
 
     name: str
     labels: frozenset[str]
@@ -25,6 +28,7 @@ class PoolPolicy:
     priority: int = 0
     public_repositories: bool = False
     linger_seconds: float = 10.0
+    idle_lease_seconds: float = 630.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Policy:
     pools: tuple[PoolPolicy, ...]
     max_instances: int
     settle_seconds: float
+    suspect_seconds: float = 60.0
     direct: bool = False
 
 
@@ -85,6 +90,7 @@ class LeaseState(Enum):
     RUNNING = "running"
     COMPLETED = "completed"
     DYING = "dying"
+    SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +128,11 @@ class CellSeen:
     fault: str | None = None
 
     @property
+    def held(self) -> int:
+        """Leases that surely hold an instance; the instance of a silent one may long be replaced."""
+        return sum(lease.state is not LeaseState.SILENT for lease in self.leases)
+
+    @property
     def counted(self) -> int:
         """What bounds count: a cell that was asked for, or is still there, is paid for."""
         return max(self.requested, self.observed or 0)
@@ -129,13 +140,14 @@ class CellSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Everything one tick has observed."""
+    """Everything one tick has observed. `writes_left` is for growth, `shrink_writes_left` for closing too."""
 
     at: float
     demand: DemandSeen
     cells: tuple[CellSeen, ...]
     registrations_left: int
     writes_left: int
+    shrink_writes_left: int = 1000
 
 
 class Reason(Enum):
@@ -151,6 +163,7 @@ class Reason(Enum):
     NO_FREE_CELL = "every cell of the pool is in use, closing or cooling"
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
     NO_REGISTRATIONS_LEFT = "GitHub's registration budget of this minute is used up"
+    UNSERVABLE = "GitHub gives these jobs to no listening runner: does the runner group allow the repository?"
     DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
 
@@ -211,9 +224,9 @@ class PoolPicture:
 class Decision:
     """What to do, in order of urgency, and why.
 
-    `allowed`: direct mode, how many leases each open cell may hold. `surplus`: cells that are not needed, linger
-    and second look included; the end of a last lease may close them. `confirm`: repositories whose second look is
-    waited for.
+    `allowed`: direct mode, how many leases each open cell may hold. `surplus`: cells that are not needed,
+    linger and second look included; the end of a last lease may close them. `confirm`: repositories whose
+    second look is waited for.
     """
 
     grants: tuple[Grant, ...] = ()
@@ -228,7 +241,25 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """What is known of jobs of one kind (repository and labels) that stay queued beside listening runners.
+
+    `leases`: the last that listened in vain; `jobs`: ids of such jobs; `until`: they are no demand before;
+    `after`: leases that began to listen earlier prove nothing.
+    """
+
+    leases: tuple[str, ...] = ()
+    jobs: frozenset[int] = frozenset()
+    until: float = 0.0
+    after: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What one decision hands to the next: since when each surplus cell is surplus. Losing it costs time."""
+    """What one decision hands to the next; losing it costs time, never a job.
+
+    `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver.
+    """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
+    passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from scaler.lease_api import openapi
 from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseOutcome, Terms
 from scaler.refusals import BootRetired
 from scaler.registrar import RunnerShape
-from scaler.service import Service
+from scaler.service import Admission, Service
 
 DESCRIPTION = Path("docs/reference/lease_api.openapi.json")
 ACCOUNT = "cells@p.iam.gserviceaccount.com"
@@ -144,7 +144,7 @@ def exchange(desk: Desk) -> DescribedExchange:
     service = Service(
         desk=desk,  # type: ignore[arg-type] # stands in for the desk by its four calls
         identity=Identity(),  # type: ignore[arg-type] # and for the identity check by its one
-        cell=lambda name: (CELL, ACCOUNT) if name == CELL.name else None,
+        cell=lambda name: Admission(cell=CELL, account=ACCOUNT, fault=None) if name == CELL.name else None,
         secrets=lambda _: (Secret("cell-secret"),),
         callers=frozenset(),
         webhook_secret=None,

@@ -33,7 +33,6 @@ RUNNER = f"{sys.executable} -m emulator.runner"
 QUICK_TIMES = {
     "heartbeat": "2s",
     "long_poll": "2s",
-    "client_timeout": "35s",
     "settle": "80s",
     "leader_ttl": "3s",
     "leader_renewal": "1s",

@@ -138,7 +138,7 @@ def test_a_lease_stands_in_the_record_before_its_runner_is_registered_and_until_
     lease = world.start()
     (standing,) = world.record.leases
     assert (standing.id, standing.runner_id, standing.boot) == (lease, 41, BOOT.boot)
-    assert standing.hard_end == world.now + 30 + 60 + 600 + 10 + 300
+    assert standing.hard_end == world.now + 30 + 2 * 60 + 600 + 10 + 300
     assert world.end(lease) is EndReply.EXIT
     assert world.record.leases == ()
     assert world.end(lease) is EndReply.EXIT, "saying it again changes nothing"
@@ -147,7 +147,7 @@ def test_a_lease_stands_in_the_record_before_its_runner_is_registered_and_until_
 def test_the_terms_are_the_settings() -> None:
     grant = World().registration.start(BOOT, ask=1, uptime_seconds=5, timeout_seconds=30)
     assert (grant.listen_max_seconds, grant.job_timeout_seconds) == (60, 600)
-    assert grant.hard_end_in_seconds == 1000
+    assert grant.hard_end_in_seconds == 1060
     assert grant.encoded_jit_config == "jit"
 
 

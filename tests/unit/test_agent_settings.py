@@ -73,9 +73,23 @@ def test_leased_needs_little() -> None:
     assert "not-to-be-shown" not in repr(settings)
 
 
-def test_own_names_win_over_cloud_runs_and_empty_ones_do_not_count() -> None:
-    assert load_settings({**LEASED, "RUNNER_POOL_CELL": "b2"}).cell == "b2"
-    assert load_settings({**LEASED, "RUNNER_POOL_CELL": " "}).cell == "linux-a1"
+@pytest.mark.parametrize("named", ["", " ", "linux-a1"])
+def test_cloud_run_says_which_cell_this_is(named: str) -> None:
+    assert load_settings({**LEASED, "RUNNER_POOL_CELL": named}).cell == "linux-a1"
+
+
+def test_outside_cloud_run_the_cell_is_named_by_hand() -> None:
+    assert load_settings({**LEASED, "CLOUD_RUN_WORKER_POOL": "", "RUNNER_POOL_CELL": "b2"}).cell == "b2"
+
+
+@pytest.mark.parametrize("env", [LEASED, DIRECT], ids=["leased", "direct"])
+def test_the_name_of_another_cell_is_refused_with_its_likely_cause(env: Mapping[str, str]) -> None:
+    """It would lease in the other cell's record, and its own cell could be closed under the running job."""
+    (problem,) = problems({**env, "RUNNER_POOL_CELL": "b2"})
+    assert problem == (
+        "RUNNER_POOL_CELL: it is 'b2', but Cloud Run started this instance in 'linux-a1' (CLOUD_RUN_WORKER_POOL), so the "
+        "template was probably copied from another cell; leave RUNNER_POOL_CELL out of the template"
+    )
 
 
 def test_direct_reads_its_own_variables_and_needs_no_scaler() -> None:

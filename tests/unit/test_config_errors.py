@@ -172,10 +172,24 @@ def plus(section: str, lines: str) -> str:
             ("rp.yaml:16: mode: it is none of the choices (given: 'lease'). Write one of: leased or direct."),
         ),
         (
-            SMALLEST + "times: {client_timeout: 41s}\n",
+            SMALLEST + "times:\n  heartbeat: 5s\n  settle: 70s\n",
             (
-                "rp.yaml:16: times.settle: settle > 2 x client_timeout does not hold: settle is 1m20s, client_timeout is 41s. "
-                "Change one of them; the defaults fit together."
+                "rp.yaml:18: times.settle: settle is 1m10s, but calls of instances that are gone may come for twice 35s. "
+                "Write more than 1m10s."
+            ),
+        ),
+        (
+            SMALLEST + "times:\n  long_poll: 35s\n",
+            (
+                "rp.yaml:17: times.long_poll: long_poll is 35s, but an instance waits 35s for its answer. "
+                "Write less than 35s; what an instance waits is built into the agent."
+            ),
+        ),
+        (
+            SMALLEST + "times:\n  jit_call: 30s\n",
+            (
+                "rp.yaml:17: times.jit_call: jit_call is 30s, but an instance uses no registration that comes after 30s. "
+                "Write less than 30s; what an instance waits is built into the agent."
             ),
         ),
         (

@@ -8,11 +8,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from github_api.values import Scope
+from runner_agent.contract import LONG_POLL_TIMEOUT_SECONDS, REPLY_WITHIN_SECONDS
 from scaler.cloud_run.client import CredentialKind
 from scaler.config import Config, Mode, load_config
 from scaler.config.document import page
 from scaler.config.durations import parsed_duration
 from scaler.config.summary import summary
+from scaler.config.times import CLIENT_TIMEOUT, REPLY_WITHIN, TimesSection
 from tests.config_text import SMALLEST, config_from, replaced
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,18 @@ def config_default(name: str) -> object:
 def test_the_reference_page_is_the_one_that_the_models_write() -> None:
     """Refresh it: python -m scaler.config.document > docs/reference/configuration.md"""
     assert (ROOT / "docs/reference/configuration.md").read_text() == page()
+
+
+def test_what_an_instance_waits_is_what_the_agent_waits() -> None:
+    """The two programs share no code, so the numbers stand twice."""
+    assert timedelta(seconds=LONG_POLL_TIMEOUT_SECONDS) == CLIENT_TIMEOUT
+    assert timedelta(seconds=REPLY_WITHIN_SECONDS) == REPLY_WITHIN
+
+
+@pytest.mark.parametrize("key", ["client_timeout", "reply_within"])
+def test_what_only_the_agent_decides_is_no_key(key: str) -> None:
+    """A key that changes one side only would be a promise that nobody keeps."""
+    assert key not in TimesSection.model_fields
 
 
 def test_an_app_id_may_be_a_plain_number(tmp_path: Path) -> None:

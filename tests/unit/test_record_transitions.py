@@ -1,30 +1,25 @@
-"""Every change of a cell's record: what it makes, what it refuses, and that saying it twice changes nothing."""
+"""Every change of a cell's record as a table: where it leads, what it refuses, and that saying it twice changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from cell_records.record import (
-    ENDED_BOOTS_KEPT,
     CellRecord,
     CellState,
     Gate,
     Ghost,
-    Lease,
     Outcome,
     Refusal,
     closed,
     count_found_at_zero,
     dying,
-    ended,
     first_record,
     ghost_cleared,
     job_completed,
     job_known,
-    leased,
     opened,
     registered,
     timed_out,
@@ -33,25 +28,9 @@ from cell_records.record import (
     zeroed_by_others,
 )
 from tests.factories import NOW, OWNER, UID, a_lease, a_record, made, refusal
+from tests.record_parts import LEASE, SERVING, SETTLE, end, lease_to
 
-SETTLE = 80.0
 ZERO, OPEN, CLOSING = CellState.ZERO, CellState.OPEN, CellState.CLOSING
-LEASE = a_lease()
-SERVING = a_lease(runner_id=7, job_id=70, repository="acme/widgets")
-
-
-def lease_to(
-    record: CellRecord, *, lease_id: str = "lease-1", ask: int = 1, uptime: float = 5.0, room: int = 4
-) -> Outcome:
-    """Ask for a lease the way a young boot does."""
-    return leased(record, a_lease(lease_id=lease_id, ask=ask), uptime_seconds=uptime, room=room, now=NOW)
-
-
-def end(
-    record: CellRecord, *, lease_id: str = "lease-1", boot: str = "boot-1", close: bool = False
-) -> Outcome:
-    """Give a lease back after its job was served."""
-    return ended(record, lease_id=lease_id, boot=boot, close=close, job_served=True, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -284,95 +263,6 @@ def test_saying_it_twice_changes_nothing(change: Callable[[CellRecord], Outcome]
             changed += once != start
             assert change(once) == once
     assert changed, "no start shows the change itself"
-
-
-def test_a_higher_ask_replaces_the_older_lease_and_leaves_its_registration_to_be_cleared() -> None:
-    """The boot has promised never to use the older one; a job cannot be on it."""
-    after = made(lease_to(a_record(leases=[a_lease(runner_id=7)]), lease_id="lease-2", ask=2, room=1))
-    assert [lease.id for lease in after.leases] == ["lease-2"]
-    assert after.ghosts == (Ghost(runner_name="runner-of-lease-1", runner_id=7, since=NOW),)
-
-
-def test_a_higher_ask_voids_the_older_lease() -> None:
-    """Parking again frees the cell before the next start."""
-    after = made(voided(a_record(leases=[LEASE]), boot="boot-1", ask=2, now=NOW))
-    assert not after.leases
-    assert [ghost.runner_name for ghost in after.ghosts] == ["runner-of-lease-1"]
-    assert made(lease_to(after, lease_id="lease-2", ask=2)).lease_of("boot-1") is not None
-
-
-@pytest.mark.parametrize("lease", [a_lease(ask=2), a_lease(ask=1, dying_until=NOW + 5)])
-def test_an_ask_that_is_not_higher_or_a_dying_lease_voids_nothing(lease: Lease) -> None:
-    """Late and doubled polls must not take a lease away."""
-    record = a_record(leases=[lease])
-    assert made(voided(record, boot="boot-1", ask=2, now=NOW)) == record
-
-
-def test_a_boot_that_has_ended_stays_retired_until_the_next_zero() -> None:
-    """After that its age retires it."""
-    after = made(end(a_record(leases=[LEASE])))
-    assert refusal(lease_to(after, lease_id="lease-2", ask=9)) is Refusal.BOOT_RETIRED
-    zeroed = made(zero_confirmed(made(closed(after)), count=0, settled=True, now=NOW))
-    reopened = made(opened(zeroed, now=NOW + SETTLE + 1, settle_seconds=SETTLE))
-    late = leased(
-        reopened, a_lease(lease_id="lease-3", ask=9), uptime_seconds=200.0, room=4, now=NOW + SETTLE + 2
-    )
-    assert not zeroed.ended_boots
-    assert refusal(late) is Refusal.BOOT_RETIRED
-
-
-def test_only_so_many_ended_boots_are_kept() -> None:
-    """A cell that never closes keeps a bounded record, and forgets the oldest."""
-    record = a_record(ended_boots=[f"old-{number}" for number in range(ENDED_BOOTS_KEPT)], leases=[LEASE])
-    after = made(end(record))
-    assert len(after.ended_boots) == ENDED_BOOTS_KEPT
-    assert after.ended_boots[-1] == "boot-1"
-    assert "old-0" not in after.ended_boots
-
-
-def test_an_end_without_a_served_job_leaves_a_registration_to_be_cleared() -> None:
-    """GitHub consumes a registration only with a job."""
-    record = a_record(leases=[a_lease(runner_id=7)])
-    after = made(ended(record, lease_id="lease-1", boot="boot-1", close=False, job_served=False, now=NOW))
-    assert after.ghosts == (Ghost(runner_name="runner-of-lease-1", runner_id=7, since=NOW),)
-    assert not made(end(record)).ghosts
-
-
-@pytest.mark.parametrize(
-    ("lease", "goes"),
-    [
-        (a_lease(hard_end=NOW - 1), True),
-        (a_lease(hard_end=NOW), False),
-        (a_lease(hard_end=NOW + 1), False),
-        (a_lease(dying_until=NOW - 1), True),
-        (a_lease(dying_until=NOW), False),
-        (a_lease(dying_until=NOW + 1), False),
-    ],
-)
-def test_a_lease_times_out_after_its_hard_end_or_its_last_moment_and_not_before(
-    lease: Lease, goes: bool
-) -> None:
-    """Witness 3, and preempted instances."""
-    after = timed_out(a_record(leases=[lease]), now=NOW)
-    assert (not after.leases) is goes
-    assert after.ended_boots == (("boot-1",) if goes else ())
-
-
-def test_a_completed_job_retires_boot_and_lease_and_leaves_no_registration() -> None:
-    """Witness 2."""
-    after = made(
-        job_completed(a_record(leases=[SERVING]), lease_id="lease-1", job_id=70, runner_id=7, now=NOW)
-    )
-    assert not after.leases
-    assert not after.ghosts
-    assert refusal(lease_to(after, lease_id="lease-2", ask=9)) is Refusal.BOOT_RETIRED
-
-
-def test_a_registration_and_a_job_are_noted_once() -> None:
-    """What is needed later to ask GitHub."""
-    record = made(registered(a_record(leases=[LEASE]), lease_id="lease-1", runner_id=7))
-    record = made(job_known(record, lease_id="lease-1", runner_id=7, job_id=70, repository="acme/widgets"))
-    assert record.lease("lease-1") == replace(SERVING, runner_name="runner-of-lease-1")
 
 
 def test_opening_forgets_the_zero_so_that_only_closing_leads_back() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cell_records.errors import BadStore, Conflict, StoreUnavailable
-from cell_records.sqlite import SqliteStore
 from cell_records.location import store_at
+from cell_records.sqlite import SqliteStore
 from cell_records.store import Stored
 
 INCREMENTS = 40

@@ -1,0 +1,48 @@
+"""PURE: Memory <-> the text that `once` keeps in the deployment's record between two runs."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from scaler.core.model import Memory, PassedOver
+
+
+def memory_text(memory: Memory) -> str:
+    """The stored form."""
+    passed = [
+        {
+            "repository": repository,
+            "labels": sorted(labels),
+            "leases": list(known.leases),
+            "jobs": sorted(known.jobs),
+            "until": known.until,
+            "after": None if math.isinf(known.after) else known.after,
+        }
+        for (repository, labels), known in sorted(
+            memory.passed.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
+        )
+    ]
+    return json.dumps(
+        {"surplus": dict(sorted(memory.surplus.items())), "passed": passed}, separators=(",", ":")
+    )
+
+
+def memory_in(text: str) -> Memory:
+    """The memory in a stored text. One that cannot be read is an empty one: that costs time, never a job."""
+    try:
+        document = json.loads(text) if text else {}
+        return Memory(
+            surplus={str(cell): float(at) for cell, at in document.get("surplus", {}).items()},
+            passed={
+                (str(each["repository"]), frozenset(map(str, each["labels"]))): PassedOver(
+                    leases=tuple(map(str, each["leases"])),
+                    jobs=frozenset(map(int, each["jobs"])),
+                    until=float(each["until"]),
+                    after=-math.inf if each["after"] is None else float(each["after"]),
+                )
+                for each in document.get("passed", [])
+            },
+        )
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return Memory()

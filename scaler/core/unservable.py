@@ -1,0 +1,77 @@
+"""PURE: jobs that GitHub gives to none of our runners although their labels fit: no access to the runner
+group, say.
+
+A job that is still queued in a reading begun well after both it and a listening lease began was passed over
+by that lease. Two such leases for one repository and label set, and its jobs are no demand for a while; then
+one more try is made. A job of the kind that is seen running shows that the kind is servable, so a single
+ghost listener condemns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from scaler.core.demand import LISTS_LAG_SECONDS
+from scaler.core.model import CellSeen, DemandSeen, LeaseSeen, LeaseState, PassedOver, QueuedJob
+
+# How many leases must have listened in vain.
+LEASES_IN_VAIN = 2
+
+# How long the jobs are left out before another lease is spent on them.
+BACK_OFF_SECONDS = 900.0
+
+# A kind is recognised as servable by any of its last jobs; more of them need not be remembered.
+JOBS_KEPT = 256
+
+Kind = tuple[str, frozenset[str]]
+
+
+def kind_of(job: QueuedJob) -> Kind:
+    """Jobs of one kind are given to the same runners: those of one repository with the same labels."""
+    return job.repository, job.labels
+
+
+def passed_over(
+    queued: Mapping[str, Sequence[QueuedJob]],
+    cells: Iterable[CellSeen],
+    demand: DemandSeen,
+    before: Mapping[Kind, PassedOver],
+    *,
+    now: float,
+) -> dict[Kind, PassedOver]:
+    """What is known of kinds that wait, or are left out, after one more look. `queued`: jobs by pool."""
+    cells = tuple(cells)
+    started = {job for reading in demand.repositories.values() for job in reading.running.values()}
+    found = {kind: known for kind, known in before.items() if known.until > now}
+    for pool, jobs in queued.items():
+        idle = [lease for cell in cells if cell.pool == pool for lease in cell.leases if _waits(lease)]
+        for job in jobs:
+            kind = kind_of(job)
+            known = found.get(kind) or before.get(kind) or PassedOver()
+            if known.jobs & started:
+                known = PassedOver(after=now)
+            read_at = demand.repositories[job.repository].at
+            found[kind] = _with_look(known, job, idle, read_at=read_at, now=now)
+    return found
+
+
+def _with_look(
+    known: PassedOver, job: QueuedJob, idle: Iterable[LeaseSeen], *, read_at: float, now: float
+) -> PassedOver:
+    in_vain = [
+        lease.id
+        for lease in idle
+        if lease.id not in known.leases
+        and lease.since > known.after
+        and read_at >= max(lease.since, job.queued_at) + LISTS_LAG_SECONDS
+    ]
+    jobs = known.jobs if len(known.jobs) >= JOBS_KEPT else known.jobs | {job.id}
+    leases = (*known.leases, *in_vain)[-LEASES_IN_VAIN:]
+    left_out = bool(in_vain) and len(leases) == LEASES_IN_VAIN and now >= known.until
+    until = now + BACK_OFF_SECONDS if left_out else known.until
+    return replace(known, leases=leases, jobs=jobs, until=until)
+
+
+def _waits(lease: LeaseSeen) -> bool:
+    return lease.state is LeaseState.LISTENING and lease.job_id is None

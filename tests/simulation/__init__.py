@@ -1,0 +1,1 @@
+"""Tests; each room says what it needs in docs/explanation/architecture.md."""

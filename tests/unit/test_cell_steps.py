@@ -1,0 +1,50 @@
+"""The state machine of one cell: what a reading leads to, and how far a cell is raised."""
+
+from __future__ import annotations
+
+import pytest
+
+from cell_records.record import CellState
+from scaler.core.cell import Step, next_step, raise_target
+
+OPEN, CLOSING, ZERO = CellState.OPEN, CellState.CLOSING, CellState.ZERO
+
+
+@pytest.mark.parametrize(
+    ("state", "count", "settled", "step"),
+    [
+        (OPEN, 0, True, Step.NOTHING),
+        (OPEN, 3, True, Step.NOTHING),
+        (OPEN, 3, False, Step.NOTHING),
+        (CLOSING, 3, True, Step.LOWER),
+        (CLOSING, 3, False, Step.LOWER),
+        (CLOSING, 0, False, Step.NOTHING),
+        (CLOSING, 0, True, Step.CONFIRM_ZERO),
+        (ZERO, 0, True, Step.NOTHING),
+        (ZERO, 0, False, Step.NOTHING),
+        (ZERO, 1, True, Step.BACK_TO_CLOSING),
+        (ZERO, 1, False, Step.BACK_TO_CLOSING),
+    ],
+)
+def test_a_reading_leads_to_its_step(state: CellState, count: int, settled: bool, step: Step) -> None:
+    """An open cell is never lowered by a reading, and closing leads nowhere but to zero."""
+    assert next_step(state, count=count, settled=settled) is step
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "observed", "target"),
+    [
+        (2, 4, 0, 2),
+        (4, 4, 3, 4),
+        (9, 4, 1, 4),
+        (2, 4, 2, None),
+        (2, 4, 3, None),
+        (9, 4, 6, None),
+        (0, 4, 0, None),
+    ],
+)
+def test_a_raise_is_never_below_what_is_there_nor_above_the_size(
+    wanted: int, size: int, observed: int, target: int | None
+) -> None:
+    """Whoever put it there."""
+    assert raise_target(wanted=wanted, size=size, observed=observed) == target

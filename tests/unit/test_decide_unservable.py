@@ -1,0 +1,126 @@
+"""Jobs that GitHub gives to nobody although runners listen: two leases in vain, then they are left out for a while."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scaler.core.decide import decide
+from scaler.core.demand import LISTS_LAG_SECONDS
+from scaler.core.memory_text import memory_in, memory_text
+from scaler.core.model import Decision, LeaseSeen, LeaseState, Memory, PassedOver, Reason
+from scaler.core.unservable import BACK_OFF_SECONDS
+from tests.factories import NOW, REPOSITORY, a_job, a_policy, an_open_cell, demand, lease_seen, seen
+
+JOB = a_job(number=1, queued_at=NOW - 10.0)
+LABELS = JOB.labels
+BELIEVED = LISTS_LAG_SECONDS + 1.0
+
+
+def listening(name: str, *, since: float) -> LeaseSeen:
+    """A lease that waits for a job."""
+    return replace(lease_seen(LeaseState.LISTENING, since=since), id=name)
+
+
+class Pool:
+    """One pool whose clock a test moves on; each look goes on from the memory of the one before."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.memory = Memory()
+
+    def look(self, *leases: LeaseSeen, after: float = 0.0, running: dict[int, int] | None = None) -> Decision:
+        """Decide on the one queued job beside these leases, `after` seconds later."""
+        self.now += after
+        facts = seen(
+            an_open_cell("a", count=4, leases=leases, parked=2),
+            demand=demand(JOB, at=self.now, running=running),
+            at=self.now,
+        )
+        decision, self.memory = decide(a_policy(), facts, self.memory)
+        return decision
+
+    def in_vain(self, name: str) -> Decision:
+        """A new lease listens until the lists must have shown its job."""
+        self.look(listening(name, since=self.now))
+        return self.look(listening(name, since=self.now), after=BELIEVED)
+
+
+def left_out(decision: Decision) -> bool:
+    """Whether the job is no demand for now, and the decision says so."""
+    named = [limit for limit in decision.limits if limit.reason is Reason.UNSERVABLE]
+    assert len(named) == (decision.pools[0].queued == 0)
+    return bool(named)
+
+
+def test_one_lease_in_vain_is_no_proof() -> None:
+    assert not left_out(Pool().in_vain("first"))
+
+
+def test_after_two_leases_in_vain_the_job_is_left_out_and_the_reason_names_its_kind() -> None:
+    pool = Pool()
+    pool.in_vain("first")
+    decision = pool.in_vain("second")
+    assert left_out(decision)
+    (limit,) = decision.limits
+    assert REPOSITORY in limit.detail
+    assert all(label in limit.detail for label in LABELS)
+    assert decision.look_again_at <= pool.now + BACK_OFF_SECONDS
+    assert not pool.look().grants
+
+
+def test_it_is_tried_again_after_the_back_off_and_one_more_lease_in_vain_leaves_it_out_again() -> None:
+    pool = Pool()
+    pool.in_vain("first")
+    pool.in_vain("second")
+    assert left_out(pool.look(after=BACK_OFF_SECONDS - 1.0))
+    tried = pool.look(after=2.0)
+    assert not left_out(tried)
+    assert tried.grants
+    assert left_out(pool.in_vain("third"))
+
+
+@pytest.mark.parametrize("early", ["the lease", "the reading"])
+def test_nothing_is_concluded_before_the_lists_must_show_it(early: str) -> None:
+    """GitHub's lists lag; a lease that has only just begun to listen proves nothing either."""
+    pool = Pool()
+    pool.in_vain("first")
+    pool.now += 1_000.0
+    begun = pool.now if early == "the lease" else pool.now - LISTS_LAG_SECONDS + 1.0
+    assert not left_out(pool.look(listening("second", since=begun)))
+
+
+def test_a_runner_that_has_a_job_is_not_idle() -> None:
+    pool = Pool()
+    pool.in_vain("first")
+    busy = replace(lease_seen(LeaseState.RUNNING, since=pool.now), id="second")
+    assert not left_out(pool.look(busy, after=BELIEVED))
+
+
+def test_a_job_of_the_kind_that_was_given_out_shows_that_the_kind_is_servable() -> None:
+    """So a listener that GitHub has forgotten condemns nobody."""
+    pool = Pool()
+    pool.in_vain("ghost")
+    pool.look(listening("ghost", since=NOW), running={7: JOB.id})
+    assert not left_out(pool.in_vain("second"))
+
+
+def test_what_is_remembered_survives_as_text() -> None:
+    pool = Pool()
+    pool.in_vain("first")
+    pool.in_vain("second")
+    remembered = replace(pool.memory, surplus={"a": NOW + 0.125})
+    assert memory_in(memory_text(remembered)) == remembered
+    assert remembered.passed[(REPOSITORY, LABELS)].leases == ("first", "second")
+    fresh = Memory(passed={(REPOSITORY, LABELS): PassedOver()})
+    assert memory_in(memory_text(fresh)) == fresh
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", "[]", "3", "null", '{"surplus": {"a": "soon"}}', '{"passed": [{}]}', '{"surplus": 3}'],
+)
+def test_a_memory_that_cannot_be_read_is_none(text: str) -> None:
+    """Another version may have written it; losing it costs time only."""
+    assert memory_in(text) == Memory()
