@@ -275,6 +275,9 @@ def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | No
 
 def _answer(status: int, code: str, message: str, remedy: str, retry_after: int | None = None) -> Response:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    if status == 408:
+        # The rest of the body may still come: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
+        headers["Connection"] = "close"
     return _json(ErrorBody(error=code, message=message, remedy=remedy), status=status, headers=headers)
 
 

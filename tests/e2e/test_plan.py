@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scaler.errors import NotFound, PermissionDenied
 from tests.e2e.pool_world import LABELS, PoolWorld, burst, pool_world
 
 CHANGING = ("POST", "PATCH", "PUT", "DELETE")
@@ -57,6 +58,21 @@ def test_plan_touches_nothing(world: PoolWorld) -> None:
     assert changes(world) == before
     assert (world.folder / "records.db").read_bytes() == records
     assert all(job["status"] == "queued" for job in world.emulator.github.jobs())
+
+
+@pytest.mark.parametrize("verb", ["plan", "once"])
+def test_a_cloud_run_that_does_not_know_the_project_is_no_success(world: PoolWorld, verb: str) -> None:
+    """Cron sees exit codes only: a typo in the project must not look like a queue without jobs."""
+    right = world.config["cloud_run"]
+    world.config["cloud_run"] = {**dict(right), "project": "no-such-project"}  # type: ignore[call-overload]
+    try:
+        told = world.run(verb)
+    finally:
+        world.config["cloud_run"] = right
+    assert told.returncode in {NotFound.exit_code, PermissionDenied.exit_code}, told.stderr
+    assert "Cloud Run refused" in told.stderr
+    assert "remedy: " in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_a_label_that_no_pool_has_is_not_demand(world: PoolWorld, tmp_path: Path) -> None:

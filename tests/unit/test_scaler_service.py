@@ -182,7 +182,7 @@ async def test_the_fault_of_a_cell_is_told_to_its_own_instances_only(world: Worl
 async def test_a_body_that_does_not_come_is_given_up(path: str) -> None:
     world = World(body_within_seconds=0.01)
     answer = await world.http.post(path, content=held_back(asyncio.Event(), []), headers=AS_CELL)
-    assert problem(answer) == (408, "too_slow")
+    assert (*problem(answer), answer.headers.get("connection")) == (408, "too_slow", "close")
     assert world.heard == []
 
 
