@@ -35,6 +35,8 @@ GRANT = Grant(
     hard_end_in_seconds=22_300,
 )
 NO_TREE = TreeSeen(processes=0, workers=0)
+NO_WORKER = (TreeSeen(processes=2, workers=0),) * 2
+"""One look proves nothing."""
 A = TypeVar("A", bound=Action)
 
 

@@ -145,17 +145,22 @@ def _tree_seen(state: Leased, seen: TreeSeen, now: float, timing: Timing) -> Lea
         since = now if evidence.tree_empty_since is None else evidence.tree_empty_since
         empty_since = since if seen.processes == 0 else None
         return replace(state, evidence=replace(evidence, tree_empty_since=empty_since)), []
-    if state.phase in _WITHOUT_JOB:
-        if seen.workers > 0:
-            # A job process without its line: the process table is the better witness.
-            return _job_started(state, None, now, timing)
-        return stop(state, StopCause.IDLE, now, timing) if _may_stop_idle(state, now) else (state, [])
-    if state.phase is Phase.RUNNING and evidence.completion_said:
-        if seen.workers > 0:
-            return replace(state, evidence=replace(evidence, worker_gone_since=None)), []
-        if evidence.worker_gone_since is None:
-            state = replace(state, evidence=replace(evidence, worker_gone_since=now))
-            return report(state, ReportState.COMPLETED, now, timing)
+    if seen.workers > 0:
+        state = replace(state, evidence=replace(evidence, worker_missed=False, worker_gone_since=None))
+        # A job process without its line: the process table is the better witness.
+        return _job_started(state, None, now, timing) if state.phase in _WITHOUT_JOB else (state, [])
+    idle = state.phase in _WITHOUT_JOB and _may_stop_idle(state, now)
+    completed = state.phase is Phase.RUNNING and evidence.completion_said
+    if not idle and not completed:
+        return state, []
+    if not evidence.worker_missed:
+        missed = replace(evidence, worker_missed=True)
+        return replace(state, evidence=missed, look_at=now + timing.confirm_look), []
+    if idle:
+        return stop(state, StopCause.IDLE, now, timing)
+    if evidence.worker_gone_since is None:
+        state = replace(state, evidence=replace(evidence, worker_gone_since=now))
+        return report(state, ReportState.COMPLETED, now, timing)
     return state, []
 
 

@@ -61,6 +61,8 @@ class Timing:
     """What a step left running behind its job has this long to end after SIGTERM."""
     kill_again: float = 0.1
     look_again: float = 1.0
+    confirm_look: float = 0.1
+    """A process in the middle of its exec shows no command line, so that a missing worker is looked for twice."""
     output_grace: float = 2.0
     give_up_reaping: float = 60.0
     hard_end_lead: float = 10.0
@@ -129,6 +131,7 @@ class Evidence:
     job: str | None = None
     result: str | None = None
     completion_said: bool = False
+    worker_missed: bool = False
     worker_gone_since: float | None = None
     """Since when no job process was seen after completion was said: from then on completion counts."""
     deprecated: bool = False

@@ -24,12 +24,12 @@ from runner_agent.lifecycle.events import (
     TreeSeen,
 )
 from runner_agent.lifecycle.states import Phase
-from tests.agent_life import GRANT, NO_TREE, TIMING, Agent, only, rungs, said
+from tests.agent_life import GRANT, NO_TREE, NO_WORKER, TIMING, Agent, only, rungs, said
 
 
 def test_a_life_from_lease_to_exit() -> None:
     agent = Agent().running()
-    agent.after(60, JobCompleted(job="build", result="Succeeded"), TreeSeen(processes=2, workers=0))
+    agent.after(60, JobCompleted(job="build", result="Succeeded"), *NO_WORKER)
     agent.after(1, RunnerExited(code=0, workers=0), NO_TREE, OutputEnded())
     assert said(agent.actions) == [
         ReportState.STARTING,
@@ -58,7 +58,7 @@ def test_a_lost_report_is_repeated_sooner_than_the_next_heartbeat() -> None:
 
 def test_an_end_waits_until_nothing_is_left_below_the_agent() -> None:
     agent = Agent().running()
-    agent.after(9, JobCompleted(job="build", result="Failed"), TreeSeen(processes=2, workers=0))
+    agent.after(9, JobCompleted(job="build", result="Failed"), *NO_WORKER)
     agent.after(1, RunnerExited(code=0, workers=0), TreeSeen(processes=1, workers=0), OutputEnded())
     assert rungs(agent.sleep(1)) == [Rung.TERMINATE]
     assert set(rungs(agent.sleep(2))) == {Rung.KILL}
@@ -88,6 +88,8 @@ def test_a_completion_line_counts_only_once_no_worker_is_seen() -> None:
     assert ReportState.COMPLETED not in said(agent.actions)
     assert rungs(agent.actions) == []
     agent.after(1, TreeSeen(processes=4, workers=0))
+    assert ReportState.COMPLETED not in said(agent.actions)
+    agent.after(0.1, TreeSeen(processes=4, workers=0))
     assert said(agent.actions)[-1] is ReportState.COMPLETED
 
 
@@ -106,7 +108,7 @@ def test_a_forged_completion_does_not_lift_the_job_timeout() -> None:
 
 def test_a_runner_that_lingers_after_its_job_is_stopped_and_the_job_was_served() -> None:
     agent = Agent().running()
-    agent.after(1, JobCompleted(job="build", result="Succeeded"), TreeSeen(processes=3, workers=0))
+    agent.after(1, JobCompleted(job="build", result="Succeeded"), *NO_WORKER)
     assert rungs(agent.sleep(TIMING.completion_grace - 1)) == []
     assert rungs(agent.sleep(1)) == [Rung.INTERRUPT]
     agent.after(1, RunnerExited(code=143, workers=0), NO_TREE, OutputEnded())
@@ -122,7 +124,8 @@ def test_listen_max_needs_two_zeros_or_twice_its_time(queued: int | None, stoppe
     assert only(agent.actions, LookAtTree) == []
     agent.sleep(1)
     assert only(agent.actions, LookAtTree) == [LookAtTree()]
-    assert rungs(agent.after(0, TreeSeen(processes=2, workers=0))) == [Rung.INTERRUPT]
+    assert rungs(agent.after(0, TreeSeen(processes=2, workers=0))) == []
+    assert rungs(agent.after(0.1, TreeSeen(processes=2, workers=0))) == [Rung.INTERRUPT]
 
 
 def test_a_reading_that_failed_is_no_zero() -> None:
@@ -146,7 +149,7 @@ def test_a_listening_runner_with_a_worker_is_running() -> None:
 def test_a_job_that_came_while_the_idle_runner_was_stopped_is_counted_as_that() -> None:
     agent = Agent().listening()
     agent.sleep(600)
-    agent.after(0, TreeSeen(processes=2, workers=0), JobStarted(job="build"))
+    agent.after(0, *NO_WORKER, JobStarted(job="build"))
     agent.after(1, JobCompleted(job="build", result="Canceled"), RunnerExited(code=143, workers=0))
     agent.after(0, NO_TREE, OutputEnded())
     (end,) = only(agent.actions, EndLease)
@@ -190,3 +193,14 @@ def test_no_answer_of_the_scaler_touches_a_live_runner(queued: int | None) -> No
     assert agent.state.phase is Phase.RUNNING
     assert rungs(agent.actions) == []
     assert only(agent.actions, Leave) == []
+
+
+def test_one_look_that_misses_the_worker_ends_no_job_and_stops_no_runner() -> None:
+    """A process in the middle of its exec has no command line to know it by."""
+    agent = Agent().running()
+    agent.after(1, JobCompleted(job="build", result="Succeeded"), TreeSeen(processes=2, workers=0))
+    for _ in range(100):
+        agent.after(1, TreeSeen(processes=2, workers=1))
+        agent.after(1, TreeSeen(processes=2, workers=0))
+    assert ReportState.COMPLETED not in said(agent.actions)
+    assert rungs(agent.actions) == []

@@ -30,7 +30,7 @@ from runner_agent.lifecycle.events import (
     TreeSeen,
 )
 from runner_agent.lifecycle.states import Phase
-from tests.agent_life import GRANT, NO_TREE, TIMING, Agent, only, rungs, said
+from tests.agent_life import GRANT, NO_TREE, NO_WORKER, TIMING, Agent, only, rungs, said
 
 
 def test_sigterm_says_preempted_before_anything_else() -> None:
@@ -43,7 +43,7 @@ def test_sigterm_says_preempted_before_anything_else() -> None:
 def test_after_preempted_nothing_else_is_said() -> None:
     agent = Agent().running()
     agent.after(1, TerminationAsked())
-    agent.after(1, JobCompleted(job="build", result="Canceled"), TreeSeen(processes=2, workers=0))
+    agent.after(1, JobCompleted(job="build", result="Canceled"), *NO_WORKER)
     assert set(said(agent.actions)[3:]) == {ReportState.PREEMPTED}
 
 
@@ -77,7 +77,7 @@ def test_sigterm_hurries_a_patient_stop_and_keeps_its_cause() -> None:
 
 def test_sigterm_after_the_job_takes_nothing_from_it() -> None:
     agent = Agent().running()
-    agent.after(1, JobCompleted(job="build", result="Succeeded"), TreeSeen(processes=2, workers=0))
+    agent.after(1, JobCompleted(job="build", result="Succeeded"), *NO_WORKER)
     agent.after(1, TerminationAsked(), RunnerExited(code=143, workers=0), NO_TREE, OutputEnded())
     assert only(agent.actions, EndLease)[0].outcome is Outcome.FINISHED
 
