@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +14,6 @@ from emulator.github.jobs import LOST_COMMUNICATION
 from emulator.github.keys import new_key
 from emulator.github.runners import RegistrationState
 from tests.emulator_github import GitHubServer, Installed, eventually, workflow
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """GitHub's published description: each operation in it is answered, and what it does not allow is refused."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.emulator_github import (
-    Checked,
     GitHubServer,
     Installed,
+    jit_request,
     workflow,
 )
 from tests.github_schema import SchemaMismatchError, check_exchange
@@ -15,27 +13,6 @@ from tests.schemas.operations import OPERATIONS
 
 ORG = "/orgs/acme/actions/runners"
 REPO = "/repos/acme/widgets/actions/runners"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def acme(server: GitHubServer) -> Installed:
-    repositories = [{"name": "widgets", "private": True}, {"name": "site", "private": False}]
-    return server.set_up("acme", repositories=repositories)
-
-
-@pytest.fixture
-def github(acme: Installed) -> Checked:
-    return acme.as_installation()
-
-
-def jit_request(name: str, **changes: object) -> dict[str, object]:
-    return {"name": name, "runner_group_id": 1, "labels": ["self-hosted", "linux"], **changes}
 
 
 def test_every_extracted_operation_was_answered_by_the_stand_in(

@@ -1,39 +1,14 @@
 """Rate limits and conditional requests of the stand-in GitHub, on a real socket."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.emulator_github import (
     Checked,
     GitHubServer,
-    Installed,
+    jit_request,
     workflow,
 )
 
 ORG = "/orgs/acme/actions/runners"
 REPO = "/repos/acme/widgets/actions/runners"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def acme(server: GitHubServer) -> Installed:
-    repositories = [{"name": "widgets", "private": True}, {"name": "site", "private": False}]
-    return server.set_up("acme", repositories=repositories)
-
-
-@pytest.fixture
-def github(acme: Installed) -> Checked:
-    return acme.as_installation()
-
-
-def jit_request(name: str, **changes: object) -> dict[str, object]:
-    return {"name": name, "runner_group_id": 1, "labels": ["self-hosted", "linux"], **changes}
 
 
 def test_a_conditional_request_is_free_when_nothing_has_changed(server: GitHubServer) -> None:

@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,32 +12,12 @@ from tests.emulator_github import (
     GitHubServer,
     Installed,
     Runner,
+    jit_request,
     workflow,
 )
 
 ORG = "/orgs/acme/actions/runners"
 REPO = "/repos/acme/widgets/actions/runners"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def acme(server: GitHubServer) -> Installed:
-    repositories = [{"name": "widgets", "private": True}, {"name": "site", "private": False}]
-    return server.set_up("acme", repositories=repositories)
-
-
-@pytest.fixture
-def github(acme: Installed) -> Checked:
-    return acme.as_installation()
-
-
-def jit_request(name: str, **changes: object) -> dict[str, object]:
-    return {"name": name, "runner_group_id": 1, "labels": ["self-hosted", "linux"], **changes}
 
 
 @pytest.mark.parametrize("place", [ORG, REPO])

@@ -7,17 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.emulator_github import GitHubServer, Installed, eventually, matrix_workflow
 
 RUNNERS = 4
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
 
 
 @contextlib.contextmanager

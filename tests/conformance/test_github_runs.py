@@ -1,40 +1,14 @@
 """Runs and jobs in the stand-in GitHub's REST API, on a real socket; every exchange fits GitHub's description."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.emulator_github import (
     Checked,
     GitHubServer,
-    Installed,
     matrix_workflow,
     workflow,
 )
 
 ORG = "/orgs/acme/actions/runners"
 REPO = "/repos/acme/widgets/actions/runners"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitHubServer]:
-    with GitHubServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def acme(server: GitHubServer) -> Installed:
-    repositories = [{"name": "widgets", "private": True}, {"name": "site", "private": False}]
-    return server.set_up("acme", repositories=repositories)
-
-
-@pytest.fixture
-def github(acme: Installed) -> Checked:
-    return acme.as_installation()
-
-
-def jit_request(name: str, **changes: object) -> dict[str, object]:
-    return {"name": name, "runner_group_id": 1, "labels": ["self-hosted", "linux"], **changes}
 
 
 def test_a_run_and_its_jobs_go_from_queued_to_completed(server: GitHubServer) -> None:
