@@ -32,7 +32,7 @@ check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix-only

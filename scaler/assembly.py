@@ -28,7 +28,7 @@ from scaler.config.model import Mode, PoolSection
 from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy
 from scaler.demand_watch import DemandWatch, StartedJob
-from scaler.errors import GitHubRefused, RecordsUnusable
+from scaler.errors import GitHubRefused, RecordsUnusable, SecretUnreadable
 from scaler.identity import Identity, PublishedKeys
 from scaler.instances import Instances
 from scaler.leadership import Leadership
@@ -222,7 +222,7 @@ def assemble(
         leadership=leadership,
         reconciler=reconciler,
         journal=journal,
-        webhook_secret=None if webhook is None else _secret(config, webhook, env),
+        webhook_secret=None if webhook is None else _secret(config, "github.webhook_secret", webhook, env),
         on_change=changed,
     )
 
@@ -272,7 +272,7 @@ def _no_terms(pool: str) -> Terms:
 
 
 def _github(config: Config, env: Mapping[str, str]) -> GitHub:
-    pem = _secret(config, config.github.private_key, env)
+    pem = _secret(config, "github.private_key", config.github.private_key, env)
     try:
         key = AppKey.from_pem(pem)
     except BadAppKey as error:
@@ -288,12 +288,15 @@ def _records(config: Config) -> Records:
     return Records(store, owner=config.deployment, nonce=lambda: secrets.token_hex(8))
 
 
-def _secret(config: Config, reference: SecretReference, env: Mapping[str, str]) -> Secret:
+def _secret(config: Config, key: str, reference: SecretReference, env: Mapping[str, str]) -> Secret:
     reader = secret_manager_reader(
         endpoint=config.secret_manager.endpoint,
         anonymous=config.cloud_run.credentials is CredentialKind.ANONYMOUS,
     )
-    return resolve(reference, env, reader)
+    try:
+        return resolve(reference, env, reader)
+    except SecretUnreadable as error:
+        raise SecretUnreadable(f"{key}: {error.what}", remedy=error.remedy) from error
 
 
 def _only(config: Config) -> tuple[str, ...]:

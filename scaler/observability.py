@@ -22,6 +22,9 @@ from scaler.reconciler import TickRecord
 # How many of a pool's last waits the percentiles are made of.
 WAITS_KEPT = 500
 
+# Ticks that find nothing new are told of this often.
+QUIETEST_SECONDS = 60.0
+
 
 def set_up_logging(*, terminal: bool) -> None:
     """Lines for people on a terminal, JSON that Cloud Logging understands elsewhere; both on standard error."""
@@ -76,12 +79,15 @@ class Journal:
         self._outcomes: dict[str, Counter[str]] = {}
         self._last: TickRecord | None = None
         self._said: tuple[object, ...] = ()
+        self._said_at = float("-inf")
         self._ticks = 0
         self._pool_of_runner: dict[int, str] = {}
         self.waits = Waits()
 
     def ticked(self, record: TickRecord) -> None:
-        """Take one tick; a line is written for each tick that differs from the one before."""
+        """Take one tick. A line is written for each tick that differs from the one before, and at least once a minute: an age
+        that grows and grows is news too.
+        """
         self._last = record
         self._ticks += 1
         for cell in record.seen.cells:
@@ -93,8 +99,8 @@ class Journal:
         pools = [self.pool_numbers(picture) for picture in record.decision.pools]
         actions = _actions(record.decision) if record.leads else []
         said = (_without_age(pools), tuple(actions), tuple(record.faults.items()), record.leads)
-        if said != self._said:
-            self._said = said
+        if said != self._said or record.at >= self._said_at + QUIETEST_SECONDS:
+            self._said, self._said_at = said, record.at
             self._log.info(
                 "tick", leads=record.leads, pools=pools, actions=actions, faults=dict(record.faults) or None
             )

@@ -183,7 +183,7 @@ def _outcome(world: World, performance: Performance, last: Snapshot, scaler: Pro
         stops=world.door.stops(),
         left=left,
         planned_jobs=performance.plan.jobs,
-        any_result=performance.own,
+        may_be_skipped=performance.own,
     )
     code = scaler.stop(grace_seconds=15.0)
     if code != 0:

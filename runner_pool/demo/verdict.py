@@ -80,13 +80,13 @@ class Verdict:
 
 
 def verdict(
-    *, jobs: Iterable[Job], stops: Sequence[Stop], left: Left, planned_jobs: int | None, any_result: bool
+    *, jobs: Iterable[Job], stops: Sequence[Stop], left: Left, planned_jobs: int | None, may_be_skipped: bool
 ) -> Verdict:
-    """Judge a finished demo; `any_result` accepts a failure too (a user's own jobs may rightly fail)."""
+    """Judge a finished demo; `may_be_skipped`: in a user's own workflow a job whose `if:` is false is as it should be."""
     busy = [stop for stop in stops if stop.was_busy]
     scale_ins = [stop for stop in stops if stop.cause == "scale-in"]
     return Verdict(
-        results=tuple(_result(job, any_result=any_result) for job in jobs),
+        results=tuple(_result(job, may_be_skipped=may_be_skipped) for job in jobs),
         planned_jobs=planned_jobs,
         stopped_by_scaler=sum(stop.cause == "scale-in" for stop in busy),
         stopped_otherwise=sum(stop.cause != "scale-in" for stop in busy),
@@ -104,14 +104,15 @@ def expected_conclusions(name: str) -> frozenset[str]:
     return frozenset({"success"})
 
 
-def _result(job: Job, *, any_result: bool) -> JobResult:
+def _result(job: Job, *, may_be_skipped: bool) -> JobResult:
     conclusion = job.conclusion or job.status
     ran = job.instance is not None
     return JobResult(
         workflow=job.workflow,
         name=job.name,
         conclusion=conclusion,
-        as_expected=conclusion in expected_conclusions(job.name) or (any_result and conclusion == "skipped"),
+        as_expected=conclusion in expected_conclusions(job.name)
+        or (may_be_skipped and conclusion == "skipped"),
         wait_seconds=_span(job.queued_at, job.started_at) if ran else None,
         run_seconds=_span(job.started_at, job.completed_at) if ran else None,
         instance=job.instance,

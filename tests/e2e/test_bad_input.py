@@ -7,6 +7,8 @@ import hmac
 import json
 import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ class Door:
             }["RUNNER_POOL_CELL_SECRET"]
             for pool in self._worker_pools()
         }
-        self.cell, self.other = sorted(self.cells)[:2]
+        self.cell, self.other = min(self.cells), max(self.cells)
 
     def _worker_pools(self) -> list[dict[str, Any]]:
         emulator = self.world.emulator
@@ -198,8 +200,8 @@ def test_a_webhook_of_more_than_25_mb_is_not_read(door: Door) -> None:
     assert_refused(webhook(door, b" " * (25 * 1024 * 1024 + 1)), 413, "too_large")
 
 
-def test_an_announced_body_that_is_too_large_is_refused_before_it_is_sent(door: Door) -> None:
-    """A chunked body without a length is cut off as soon as it is too large."""
+def test_a_body_without_a_length_is_cut_off_as_soon_as_it_is_too_large(door: Door) -> None:
+    """The server may answer and close before all is sent; it serves the next caller either way."""
 
     def endless() -> Iterator[bytes]:
         for _ in range(26):
@@ -210,8 +212,10 @@ def test_an_announced_body_that_is_too_large_is_refused_before_it_is_sent(door: 
             "/webhooks/github", content=endless(), headers={"X-GitHub-Event": "workflow_job"}
         )
     except httpx.WriteError:
-        return  # the server has answered and closed before all was sent
-    assert_refused(reply, 413, "too_large")
+        reply = None
+    if reply is not None:
+        assert_refused(reply, 413, "too_large")
+    assert door.http.get("/healthz").status_code == 200
 
 
 def test_tick_and_status_are_for_configured_callers_only(door: Door) -> None:
@@ -230,8 +234,8 @@ def test_an_unknown_path_and_method_are_answered_in_the_same_form(door: Door) ->
     assert_refused(door.http.get("/v1/leases"), 405, "not_here")
 
 
-def test_after_all_this_the_scaler_still_answers_and_its_log_holds_no_secret(door: Door) -> None:
-    """Run last: nothing above has been lost, and no line of the log shows a key, a token or a cell's secret."""
+def test_the_scaler_still_answers_and_its_log_holds_no_secret(door: Door) -> None:
+    """After all the calls above nothing has been lost, and no line shows a key, a token or a cell's secret."""
     assert door.http.get("/healthz").json() == {"alive": True}
     assert door.lease().status_code == 409
     log = (door.world.folder / "scaler-0.log").read_text()
@@ -250,7 +254,11 @@ def test_after_all_this_the_scaler_still_answers_and_its_log_holds_no_secret(doo
             2,
             ("max_instanses", "max_instances"),
         ),
-        (lambda text: re.sub(r"file:\S*app\.pem", "file:/nowhere/key.pem", text), 3, ("/nowhere/key.pem",)),
+        (
+            lambda text: re.sub(r"file:\S*app\.pem", "file:/nowhere/key.pem", text),
+            3,
+            ("github.private_key", "/nowhere/key.pem"),
+        ),
         (lambda text: re.sub(r"file:\S*app\.pem", "env:E2E_WEBHOOK_SECRET", text), 4, ("private_key",)),
     ],
     ids=["broken-yaml", "unknown-key", "missing-key-file", "wrong-key"],
@@ -258,9 +266,6 @@ def test_after_all_this_the_scaler_still_answers_and_its_log_holds_no_secret(doo
 def test_a_bad_configuration_is_explained_with_an_exit_code_and_without_a_traceback(
     door: Door, change: object, code: int, words: tuple[str, ...]
 ) -> None:
-    import subprocess
-    import sys
-
     good = door.world.write_config("good", port=8080).read_text()
     bad = Path(door.world.folder / "bad.yaml")
     bad.write_text(change(good))  # type: ignore[operator]

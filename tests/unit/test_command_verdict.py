@@ -38,10 +38,10 @@ def judged(
     stops: tuple[Stop, ...] = (),
     left: Left = NOTHING_LEFT,
     planned: int | None = 1,
-    any_result: bool = False,
+    may_be_skipped: bool = False,
 ) -> Verdict:
     """The verdict on a demo of these jobs."""
-    return verdict(jobs=jobs, stops=stops, left=left, planned_jobs=planned, any_result=any_result)
+    return verdict(jobs=jobs, stops=stops, left=left, planned_jobs=planned, may_be_skipped=may_be_skipped)
 
 
 def test_a_clean_demo_breaks_no_promise() -> None:
@@ -71,8 +71,8 @@ def test_a_job_says_in_its_name_how_it_must_end(name: str, conclusion: str, *, a
 
 
 def test_a_users_job_may_be_skipped_and_may_not_fail() -> None:
-    assert judged(job(conclusion="skipped"), any_result=True).complaints == ()
-    assert judged(job(conclusion="failure"), any_result=True).complaints == (
+    assert judged(job(conclusion="skipped"), may_be_skipped=True).complaints == ()
+    assert judged(job(conclusion="failure"), may_be_skipped=True).complaints == (
         "1 job(s) did not end as expected",
     )
 

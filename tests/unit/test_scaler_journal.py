@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from scaler.core.model import Close, Decision, Grant, Limit, PoolPicture, Raise, Reason
 from scaler.demand_watch import StartedJob
 from scaler.lease_desk import LeaseEnded, LeaseOutcome
-from scaler.observability import WAITS_KEPT, Journal, Waits, set_up_logging
+from scaler.observability import QUIETEST_SECONDS, WAITS_KEPT, Journal, Waits, set_up_logging
 from scaler.reconciler import TickRecord
 from tests.factories import NOW, a_cell, an_open_cell, lease_seen, seen
 from tests.scaler_parts import a_picture, a_tick
@@ -123,6 +123,17 @@ def test_the_age_of_the_oldest_job_alone_makes_no_line() -> None:
     """It moves at each tick; a queue that stands would fill the log."""
     ticks = [with_picture(a_picture(queued=1, oldest=age)) for age in (1.0, 2.0, 3.0)]
     assert len(lines(Journal(), *ticks)) == 1
+
+
+def test_a_tick_like_the_one_before_is_told_again_after_a_minute() -> None:
+    """A job that waits and waits is news."""
+    journal = Journal()
+    first = with_picture(a_picture())
+    later = [
+        replace(first, at=first.at + seconds)
+        for seconds in (QUIETEST_SECONDS - 1, QUIETEST_SECONDS, QUIETEST_SECONDS + 1)
+    ]
+    assert len(lines(journal, first, *later)) == 2
 
 
 @pytest.mark.parametrize(
