@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from scaler.core.model import Decision, PoolPicture
+from scaler.core.model import CellSeen, Decision, PoolPicture
 from scaler.demand_watch import StartedJob
 from scaler.lease_desk import LeaseEnded, LeaseOutcome
 from scaler.reconciler import TickRecord
@@ -173,20 +173,7 @@ class Journal:
             "ticks": self._ticks,
             "demand_complete": last.seen.demand.complete,
             "pools": [self.pool_numbers(picture) for picture in last.decision.pools],
-            "cells": [
-                {
-                    "cell": cell.name,
-                    "pool": cell.pool,
-                    "size": cell.size,
-                    "state": cell.state.value,
-                    "requested": cell.requested,
-                    "observed": cell.observed,
-                    "leased": len(cell.leases),
-                    "parked": cell.parked,
-                    "fault": cell.fault,
-                }
-                for cell in last.seen.cells
-            ],
+            "cells": [cell_numbers(cell) for cell in last.seen.cells],
             "limits": [
                 {
                     "pool": limit.pool,
@@ -198,6 +185,21 @@ class Journal:
             ],
             "faults": {**dict(last.faults), **dict(demand_faults)},
         }
+
+
+def cell_numbers(cell: CellSeen) -> dict[str, Any]:
+    """One cell's numbers; the same keys in `/status` and in `plan --json`."""
+    return {
+        "cell": cell.name,
+        "pool": cell.pool,
+        "size": cell.size,
+        "state": cell.state.value,
+        "requested": cell.requested,
+        "observed": cell.observed,
+        "leased": len(cell.leases),
+        "parked": cell.parked,
+        "fault": cell.fault,
+    }
 
 
 def _actions(decision: Decision) -> list[str]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scaler.core.model import Decision, Seen
+from scaler.observability import cell_numbers
 
 
 def plan_document(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> dict[str, Any]:
@@ -18,19 +19,7 @@ def plan_document(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> 
         "at": seen.at,
         "demand_complete": seen.demand.complete,
         "pools": [asdict(picture) for picture in decision.pools],
-        "cells": [
-            {
-                "cell": cell.name,
-                "pool": cell.pool,
-                "size": cell.size,
-                "state": cell.state.value,
-                "requested": cell.requested,
-                "observed": cell.observed,
-                "leased": len(cell.leases),
-                "fault": cell.fault,
-            }
-            for cell in seen.cells
-        ],
+        "cells": [cell_numbers(cell) for cell in seen.cells],
         "actions": [
             {"do": what, "where": where, "how_many": number, "why": why}
             for what, where, number, why in _actions(decision)
