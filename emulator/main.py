@@ -22,6 +22,8 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from emulator.cloud.errors import InvalidArgumentError
+from emulator.cloud.faults import fault_argument
 from emulator.cloud.server import CloudStandIn
 
 LOOPBACK = "127.0.0.1"
@@ -58,6 +60,7 @@ class Settings:
     project: str
     region: str
     issuer: str | None
+    faults: Mapping[str, Mapping[str, float]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,6 +104,7 @@ async def serve(
         busy=github.busy_instances,
         public_url=lambda: settings.issuer or cloud_url,
         inherited_environment=environment,
+        faults=settings.faults,
     )
     servers = [Server(github.app), Server(cloud.app)]
     cloud_task = asyncio.create_task(cloud.run(), name="the stand-in cloud")
@@ -224,6 +228,14 @@ def settings_from(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--project", default="demo-project", help="default: demo-project")
     parser.add_argument("--region", default="us-central1", help="default: us-central1")
     parser.add_argument("--issuer", help="`iss` of identity tokens (default: the stand-in cloud's url)")
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="what goes wrong in the cloud (repeatable); VALUE is a number or PARAMETER=NUMBER,…",
+    )
     given = parser.parse_args(arguments)
     return Settings(
         state_directory=given.state_dir.absolute(),
@@ -235,6 +247,7 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         project=given.project,
         region=given.region,
         issuer=given.issuer,
+        faults=dict(given.fault),
     )
 
 
@@ -243,6 +256,13 @@ def _factor(text: str) -> float:
     if not math.isfinite(factor) or factor < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a factor: give 0 or more")
     return factor
+
+
+def _fault(text: str) -> tuple[str, dict[str, float]]:
+    try:
+        return fault_argument(text)
+    except InvalidArgumentError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
 
 
 def _bound(port: int) -> socket.socket:

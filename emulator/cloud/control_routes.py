@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from emulator.cloud.errors import InvalidArgumentError, NotFoundError
+from emulator.cloud.faults import CATALOGUE
 from emulator.cloud.identity import TOKEN_LIFETIME_SECONDS, TokenService
 from emulator.cloud.instance_host import InstanceHost
 from emulator.cloud.quota import WriteQuota
@@ -25,6 +26,7 @@ class ControlDoor:
     tokens: TokenService
     quota: WriteQuota
     busy: Callable[[], frozenset[str]]
+    clock: Callable[[], float]
 
     def routes(self) -> list[Route]:
         return [
@@ -36,6 +38,8 @@ class ControlDoor:
             Route("/_control/secrets/{project}/{secret}", self._put_secret, methods=["PUT"]),
             Route("/_control/identity_token", self._identity_token, methods=["POST"]),
             Route("/_control/quota", self._put_quota, methods=["PUT"]),
+            Route("/_control/faults", self._faults, methods=["GET"]),
+            Route("/_control/faults", self._put_faults, methods=["PUT"]),
             Route("/oauth2/v3/certs", self._public_keys, methods=["GET"]),
         ]
 
@@ -125,6 +129,29 @@ class ControlDoor:
             raise InvalidArgumentError("'writes_per_minute' must be an integer of at least 0.")
         self.quota.writes_per_minute = limit
         return JSONResponse({"writes_per_minute": limit})
+
+    async def _faults(self, _: Request) -> Response:
+        faults = self.world.faults
+        return JSONResponse({
+            "faults": faults.switched_on(),
+            "struck": {fault.value: faults.struck.get(fault, 0) for fault in CATALOGUE},
+            "catalogue": {
+                fault.value: {
+                    "sentence": each.sentence,
+                    "parameters": {parameter.name: parameter.default for parameter in each.parameters},
+                    "source": each.source,
+                }
+                for fault, each in CATALOGUE.items()
+            },
+        })  # fmt: skip
+
+    async def _put_faults(self, request: Request) -> Response:
+        given = (await _body(request)).get("faults")
+        if not isinstance(given, dict):
+            raise InvalidArgumentError("'faults' must be an object: name to parameters.")
+        self.world.faults.replace(given, now=self.clock())
+        self.host.nudge()
+        return JSONResponse({"faults": self.world.faults.switched_on()})
 
     async def _public_keys(self, _: Request) -> Response:
         return JSONResponse(self.tokens.public_keys())

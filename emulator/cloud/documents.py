@@ -21,7 +21,7 @@ def worker_pool_document(pool: WorkerPool) -> dict[str, Any]:
         "lastTransitionTime": timestamp(pool.condition_since),
     }
     if pool.readiness is Readiness.FAILED:
-        condition |= {"message": pool.failure, "severity": "ERROR"}
+        condition |= {"message": pool.trouble, "severity": "ERROR"}
     document: dict[str, Any] = {
         **copy.deepcopy(pool.config),
         "name": pool.name,

@@ -7,7 +7,9 @@
     |- NotFoundError             404
     |- AlreadyExistsError        409
     |- AbortedError              409  the etag is stale: read again
-    '- ResourceExhaustedError    429  a quota
+    |- ResourceExhaustedError    429  a quota
+    |- InternalError             500  the platform failed
+    '- UnavailableError          503  nothing was done: try again later
 
 Codes: https://cloud.google.com/apis/design/errors#handling_errors. Must not know routes or worlds.
 """
@@ -75,3 +77,11 @@ class AbortedError(GoogleError):
 
 class ResourceExhaustedError(GoogleError):
     http_code, rpc_code, status = 429, 8, "RESOURCE_EXHAUSTED"
+
+
+class InternalError(GoogleError):
+    http_code, rpc_code, status = 500, 13, "INTERNAL"
+
+
+class UnavailableError(GoogleError):
+    http_code, rpc_code, status = 503, 14, "UNAVAILABLE"

@@ -8,6 +8,7 @@ from random import Random
 
 from emulator.cloud.delays import STOP_GRACE_SECONDS, Delays
 from emulator.cloud.errors import NotFoundError
+from emulator.cloud.faults import Fault, Faults
 from emulator.cloud.worker_pool import (
     Action,
     Instance,
@@ -26,15 +27,16 @@ NOBODY: frozenset[str] = frozenset()
 class Fleet:
     """Keeps each worker pool at its target; an instance that is gone stays in the books."""
 
-    def __init__(self, *, delays: Delays, chance: Random, names: Random) -> None:
+    def __init__(self, *, delays: Delays, chance: Random, names: Random, faults: Faults) -> None:
         self.instances: dict[str, Instance] = {}
         self.stops: list[Stop] = []
         self._delays = delays
         self._chance = chance
         self._names = names
+        self._faults = faults
 
     def advance(self, now: float) -> list[Action]:
-        """The starts and kills that are due."""
+        """The starts, terminations and kills that are due."""
         actions: list[Action] = []
         for instance in self.instances.values():
             if instance.waits_for_launch and instance.start_at <= now:
@@ -42,6 +44,9 @@ class Fleet:
                 actions.append(
                     Launch(instance=instance.id, worker_pool=instance.worker_pool, revision=instance.revision)
                 )
+            if instance.terminate_at is not None and instance.terminate_at <= now:
+                instance.terminate_at = None
+                actions.append(Terminate(instance=instance.id))
             if instance.kill_at is not None and instance.kill_at <= now:
                 instance.kill_at = None
                 if instance.stop is not None:
@@ -53,6 +58,8 @@ class Fleet:
         for instance in self.instances.values():
             if instance.waits_for_launch:
                 yield instance.start_at
+            if instance.terminate_at is not None:
+                yield instance.terminate_at
             if instance.kill_at is not None:
                 yield instance.kill_at
 
@@ -77,7 +84,7 @@ class Fleet:
         instance.ended_at = now
         instance.exit_code = exit_code
         instance.signal = signal
-        instance.kill_at = None
+        instance.terminate_at = instance.kill_at = None
         if instance.stop is not None:
             # A job that came between the choice and the end is lost, too.
             instance.stop.was_busy |= instance_id in busy
@@ -98,24 +105,37 @@ class Fleet:
         """Decides to start what is missing to the target."""
         if pool.serving is None:
             return
-        for _ in range(pool.target - len(self._counted(pool))):
+        for _ in range(pool.target - self.count(pool)):
+            slow = self._faults.strike(Fault.SLOW_START)
             instance = Instance(
                 # As long as the real ones, which are more than 100 hexadecimal digits.
                 id=f"00{self._names.getrandbits(248):062x}",
                 pool_uid=pool.uid,
                 worker_pool=pool.id,
                 revision=pool.serving,
-                start_at=now + self._delays.container_start.drawn(self._chance),
+                start_at=now
+                + self._delays.container_start.drawn(self._chance)
+                + (slow["seconds"] if slow else 0.0),
             )
             self.instances[instance.id] = instance
 
     def shrink(
-        self, pool: WorkerPool, cause: StopCause, *, now: float, busy: Collection[str]
+        self,
+        pool: WorkerPool,
+        cause: StopCause,
+        *,
+        now: float,
+        busy: Collection[str],
+        notice_seconds: float = 0.0,
     ) -> list[Action]:
         """Stops arbitrary instances above the target, busy or not: nobody can choose them on Cloud Run either."""
         counted = self._counted(pool)
         victims = self._chance.sample(counted, max(0, len(counted) - pool.target))
-        return [action for victim in victims for action in self.stop(victim, cause, now=now, busy=busy)]
+        return [
+            action
+            for victim in victims
+            for action in self.stop(victim, cause, now=now, busy=busy, notice_seconds=notice_seconds)
+        ]
 
     def stop_all(
         self, pool: WorkerPool, cause: StopCause, *, now: float, busy: Collection[str]
@@ -124,22 +144,55 @@ class Fleet:
         return [action for instance in counted for action in self.stop(instance, cause, now=now, busy=busy)]
 
     def stop(
-        self, instance: Instance, cause: StopCause, *, now: float, busy: Collection[str]
+        self,
+        instance: Instance,
+        cause: StopCause,
+        *,
+        now: float,
+        busy: Collection[str],
+        notice_seconds: float = 0.0,
     ) -> list[Action]:
-        """SIGTERM now and SIGKILL 10 s later; an instance without a process yet is simply gone."""
-        instance.stop = Stop(
+        """SIGTERM after the notice and SIGKILL 10 s later; an instance without a process yet is simply gone."""
+        self._note_stop(instance, cause, now=now, busy=busy)
+        if not instance.launched:
+            instance.state, instance.ended_at = InstanceState.GONE, now
+            return []
+        instance.state = InstanceState.STOPPING
+        instance.kill_at = now + notice_seconds + STOP_GRACE_SECONDS
+        if notice_seconds:
+            instance.terminate_at = now + notice_seconds
+            return []
+        return [Terminate(instance=instance.id)]
+
+    def strike_dead(self, instance: Instance, *, now: float, busy: Collection[str]) -> list[Action]:
+        """SIGKILL without a warning."""
+        self._note_stop(instance, StopCause.DIED, now=now, busy=busy).killed = True
+        instance.state = InstanceState.STOPPING
+        return [Kill(instance=instance.id)]
+
+    def any_running(self) -> Instance | None:
+        """One by chance; None when none runs."""
+        running = [i for i in self.instances.values() if i.state is InstanceState.RUNNING]
+        return self._chance.choice(running) if running else None
+
+    def due_launches(self, now: float) -> list[Instance]:
+        return [i for i in self.instances.values() if i.waits_for_launch and i.start_at <= now]
+
+    def count(self, pool: WorkerPool) -> int:
+        """How many instances stand for those that were asked for."""
+        return len(self._counted(pool))
+
+    def _note_stop(self, instance: Instance, cause: StopCause, *, now: float, busy: Collection[str]) -> Stop:
+        stop = Stop(
             instance=instance.id,
             worker_pool=instance.worker_pool,
             cause=cause,
             was_busy=instance.id in busy,
             at=now,
         )
-        self.stops.append(instance.stop)
-        if not instance.launched:
-            instance.state, instance.ended_at = InstanceState.GONE, now
-            return []
-        instance.state, instance.kill_at = InstanceState.STOPPING, now + STOP_GRACE_SECONDS
-        return [Terminate(instance=instance.id)]
+        instance.stop = stop
+        self.stops.append(stop)
+        return stop
 
     def _counted(self, pool: WorkerPool) -> list[Instance]:
         return [i for i in self.instances.values() if i.pool_uid == pool.uid and i.counted]

@@ -59,6 +59,15 @@ def obstacle_to_launch(
     return None
 
 
+def milli_cpu(template: Mapping[str, Any]) -> int:
+    """Thousandths of a CPU that one instance is given: `2` and `2000m` are both 2000, and 1000 is the default."""
+    limit = str(template["containers"][0].get("resources", {}).get("limits", {}).get("cpu", "1"))
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", limit)
+    if match is None:
+        return 1000
+    return int(float(match[1]) * (1 if match[2] else 1000))
+
+
 def process_plan(
     template: Mapping[str, Any],
     *,

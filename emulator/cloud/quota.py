@@ -3,6 +3,7 @@
 https://cloud.google.com/run/quotas: 180 writes a minute and region; projects without history have been given 30.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -20,11 +21,15 @@ class WriteQuota:
     writes_per_minute: int = DOCUMENTED_WRITES_PER_MINUTE
     _taken_at: deque[float] = field(default_factory=deque)
 
-    def take(self, now: float) -> None:
-        """Counts one write. Raises ResourceExhaustedError when the minute is full; a refused write costs nothing."""
+    def take(self, now: float, *, at_most: float = math.inf) -> None:
+        """Counts one write. Raises ResourceExhaustedError when the minute is full; a refused write costs nothing.
+
+        `at_most` is a limit of this moment below the quota's own.
+        """
+        limit = int(min(self.writes_per_minute, at_most))
         while self._taken_at and self._taken_at[0] <= now - WINDOW_SECONDS:
             self._taken_at.popleft()
-        if len(self._taken_at) >= self.writes_per_minute:
+        if len(self._taken_at) >= limit:
             raise ResourceExhaustedError(
                 "Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute per region' "
                 f"of service 'run.googleapis.com' for consumer 'project_number:{self.project_number}'.",
@@ -38,7 +43,7 @@ class WriteQuota:
                             "consumer": f"projects/{self.project_number}",
                             "quota_metric": "run.googleapis.com/write_requests",
                             "quota_limit": "WritePerMinutePerProjectRegion",
-                            "quota_limit_value": str(self.writes_per_minute),
+                            "quota_limit_value": str(limit),
                         },
                     }
                 ],

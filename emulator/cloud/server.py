@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from emulator.cloud.control_routes import ControlDoor
 from emulator.cloud.delays import Delays
 from emulator.cloud.errors import GoogleError
+from emulator.cloud.faults import Given
 from emulator.cloud.identity import TokenService
 from emulator.cloud.instance_host import InstanceHost
 from emulator.cloud.object_storage import ObjectStore
@@ -40,6 +41,7 @@ class CloudStandIn:
         public_url: Callable[[], str],
         inherited_environment: Mapping[str, str],
         issuer: Callable[[], str] | None = None,
+        faults: Given | None = None,
     ) -> None:
         project_number = str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % (9 * 10**11))
         secrets = SecretStore(project_number=project_number)
@@ -53,6 +55,7 @@ class CloudStandIn:
             names=SystemRandom(),  # two worlds of one seed must not share a uid
             secret_exists=secrets.exists,
         )
+        self.world.faults.replace(faults or {}, now=clock())
         self.host = InstanceHost(
             world=self.world,
             tokens=tokens,
@@ -76,7 +79,13 @@ class CloudStandIn:
             region=region,
         )
         control = ControlDoor(
-            world=self.world, host=self.host, secrets=secrets, tokens=tokens, quota=quota, busy=busy
+            world=self.world,
+            host=self.host,
+            secrets=secrets,
+            tokens=tokens,
+            quota=quota,
+            busy=busy,
+            clock=clock,
         )
         self.app = Starlette(
             routes=[

@@ -21,6 +21,7 @@ class StopCause(Enum):
     REVISION = "revision"
     DELETED = "deleted"
     PREEMPTED = "preempted"
+    DIED = "died"
 
 
 class Readiness(Enum):
@@ -58,6 +59,17 @@ class Change:
     operation: Operation
     acted: bool = False
     failure: str | None = None
+    refusal: GoogleError | None = None
+    """The platform does not carry out the count, and the operation ends with this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterCount:
+    """A count that the platform turns to at `at`; `caller` is whose write it was."""
+
+    at: float
+    count: int
+    caller: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +97,18 @@ class WorkerPool:
     deleted_at: float | None = None
     observed_generation: int = 0
     failure: str | None = None
+    refusal: str | None = None
     target: int = 0
     serving: Revision | None = None
     latest_created_revision: str | None = None
     changes: list[Change] = field(default_factory=list)
+    late_effects: list[LaterCount] = field(default_factory=list)
+    echoes: list[LaterCount] = field(default_factory=list)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not as it was asked to be."""
+        return self.failure or self.refusal
 
     @property
     def id(self) -> str:
@@ -98,7 +118,7 @@ class WorkerPool:
     def readiness(self) -> Readiness:
         if self.changes:
             return Readiness.RECONCILING
-        return Readiness.SUCCEEDED if self.failure is None else Readiness.FAILED
+        return Readiness.SUCCEEDED if self.trouble is None else Readiness.FAILED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,6 +149,7 @@ class Instance:
     ended_at: float | None = None
     exit_code: int | None = None
     signal: int | None = None
+    terminate_at: float | None = None
     kill_at: float | None = None
     stop: Stop | None = None
 

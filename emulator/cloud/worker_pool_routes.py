@@ -14,9 +14,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulator.cloud.documents import operation_document, worker_pool_document
-from emulator.cloud.errors import GoogleError, InvalidArgumentError, PermissionDeniedError
+from emulator.cloud.errors import (
+    GoogleError,
+    InvalidArgumentError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+from emulator.cloud.faults import Fault
 from emulator.cloud.identity import TokenService
 from emulator.cloud.instance_host import InstanceHost
+from emulator.cloud.lost_reply import LostReply
 from emulator.cloud.quota import WriteQuota
 from emulator.cloud.wire import page_offset, page_token, with_numeric_enums
 from emulator.cloud.worker_pool import Operation, Write
@@ -155,7 +163,8 @@ class WorkerPoolApi:
         before = self._count(pool_id)
         status = 200
         try:
-            self.quota.take(now)
+            self._strike_unavailable()
+            self._take_quota(now)
             operation = write()
         except GoogleError as error:
             status = error.http_code
@@ -175,7 +184,24 @@ class WorkerPoolApi:
                 )
             )
         self.host.nudge()
+        if self.world.faults.strike(Fault.REPLY_LOST):
+            return LostReply()
         return _json(request, operation_document(operation))
+
+    def _take_quota(self, now: float) -> None:
+        numbers = self.world.faults.numbers(Fault.WRITE_QUOTA)
+        if numbers is None or numbers["writes_per_minute"] >= self.quota.writes_per_minute:
+            self.quota.take(now)
+            return
+        try:
+            self.quota.take(now, at_most=numbers["writes_per_minute"])
+        except ResourceExhaustedError:
+            self.world.faults.count(Fault.WRITE_QUOTA)
+            raise
+
+    def _strike_unavailable(self) -> None:
+        if self.world.faults.strike(Fault.UNAVAILABLE):
+            raise UnavailableError("The service is currently unavailable.")
 
     def _count(self, pool_id: str) -> int | None:
         found = [pool for pool in self.world.worker_pools() if pool.id == pool_id]
@@ -196,6 +222,8 @@ class WorkerPoolApi:
                     f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
                     f"Field '{name}' could not be found in request message."
                 )
+        if request.method in ("GET", "HEAD"):  # writes are struck where their line is kept
+            self._strike_unavailable()
         return dict(request.query_params)
 
     def _caller(self, request: Request) -> str:

@@ -3,6 +3,8 @@
 Pure: the caller brings the time and knows who is busy, performs the returned actions and reports back. Must not know
 HTTP, processes or GitHub. Severe where Google is silent: victims are arbitrary, a settled count says nothing about
 instances that are still stopping, and a pending zero is carried out although a raise follows it.
+
+One file of more than 350 lines, because what a fault does stands beside the normal course that it bends, on the same state.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,12 +17,23 @@ from emulator.cloud.errors import (
     AbortedError,
     AlreadyExistsError,
     FailedPreconditionError,
+    InternalError,
     NotFoundError,
 )
+from emulator.cloud.faults import Fault, Faults
 from emulator.cloud.fleet import NOBODY, Fleet
-from emulator.cloud.launch import obstacle_to_launch
+from emulator.cloud.launch import milli_cpu, obstacle_to_launch
 from emulator.cloud.wire import etag_version
-from emulator.cloud.worker_pool import Action, Change, Operation, Revision, StopCause, WorkerPool, Write
+from emulator.cloud.worker_pool import (
+    Action,
+    Change,
+    LaterCount,
+    Operation,
+    Revision,
+    StopCause,
+    WorkerPool,
+    Write,
+)
 from emulator.cloud.worker_pool_config import (
     check_worker_pool_id,
     instance_count,
@@ -28,6 +41,9 @@ from emulator.cloud.worker_pool_config import (
     new_config,
     patched_config,
 )
+
+FOREIGN_CALLER = "another.hand@example.com"
+COUNT_MASK = ("scaling.manualInstanceCount",)
 
 
 class CloudWorld:
@@ -45,7 +61,8 @@ class CloudWorld:
     ) -> None:
         self.parent = f"projects/{project}/locations/{region}"
         self.operations: dict[str, Operation] = {}
-        self.fleet = Fleet(delays=delays, chance=chance, names=names)
+        self.faults = Faults(chance=chance)
+        self.fleet = Fleet(delays=delays, chance=chance, names=names, faults=self.faults)
         self.writes: list[Write] = []
         self._project = project
         self._region = region
@@ -118,7 +135,17 @@ class CloudWorld:
         config = patched_config(pool.config, body, mask)
         if validate_only:
             return self._done_operation(pool)
+        counted = instance_count(config) != instance_count(pool.config)
+        if counted and (echo := self.faults.strike(Fault.PATCH_TWICE)):
+            pool.echoes.append(
+                LaterCount(at=now + echo["seconds"], count=instance_count(config), caller=caller)
+            )
         makes_revision = force_new_revision or needs_revision(pool.config, config)
+        return self._write(pool, config, makes_revision=makes_revision, caller=caller, now=now)
+
+    def _write(
+        self, pool: WorkerPool, config: dict[str, Any], *, makes_revision: bool, caller: str, now: float
+    ) -> Operation:
         if config != pool.config or makes_revision:
             pool.generation += 1
         pool.config = config
@@ -159,6 +186,14 @@ class CloudWorld:
                     actions += self._act(pool, change, now=now, busy=busy)
                 if change.acted and change.done_at <= now:
                     self._settle(pool, change, now=now)
+            while pool.late_effects and pool.late_effects[0].at <= now:
+                effect = pool.late_effects.pop(0)
+                actions += self._move(pool, effect.count, StopCause.SCALE_IN, now=now, busy=busy)
+        self._repeat_writes(now)
+        actions += self._strike_at_a_rate(now, busy)
+        for instance in self.fleet.due_launches(now):
+            if self.faults.strike(Fault.FAILED_START):
+                self.instance_ended(instance.id, exit_code=1, signal=None, now=now, busy=busy)
         return actions + self.fleet.advance(now)
 
     def next_due(self) -> float | None:
@@ -199,6 +234,10 @@ class CloudWorld:
         previous = pool.changes[-1] if pool.changes else None
         act_at = max(now + self._delays.act.drawn(self._chance), previous.act_at if previous else now)
         done_at = max(act_at + self._delays.settle.drawn(self._chance), previous.done_at if previous else now)
+        if stuck := self.faults.strike(Fault.OPERATION_STUCK):
+            done_at += stuck["seconds"]
+        is_count = not makes_revision and pool.deleted_at is None
+        failed = is_count and self.faults.strike(Fault.OPERATION_FAILED)
         operation = Operation(name=f"{self.parent}/operations/{self._uuid()}", metadata={})
         self.operations[operation.name] = operation
         pool.changes.append(
@@ -210,6 +249,7 @@ class CloudWorld:
                 act_at=act_at,
                 done_at=done_at,
                 operation=operation,
+                refusal=InternalError("An internal error has occurred.") if failed else None,
             )
         )
         operation.metadata = worker_pool_document(pool)
@@ -218,7 +258,6 @@ class CloudWorld:
     def _act(self, pool: WorkerPool, change: Change, *, now: float, busy: Collection[str]) -> list[Action]:
         change.acted = True
         actions: list[Action] = []
-        pool.target = 0 if change.deletes else instance_count(change.config)
         if change.makes_revision:
             template = change.config["template"]
             pool.latest_created_revision = f"{pool.id}-{change.generation:05d}-{self._letters(3)}"
@@ -230,15 +269,99 @@ class CloudWorld:
                 actions += self.fleet.stop_all(pool, StopCause.REVISION, now=now, busy=busy)
         else:
             change.failure = pool.failure
-        cause = StopCause.DELETED if change.deletes else StopCause.SCALE_IN
-        actions += self.fleet.shrink(pool, cause, now=now, busy=busy)
+        if change.refusal is None:
+            actions += self._turn_to_count(pool, change, now=now, busy=busy)
+        if change.makes_revision:
+            self.fleet.grow(pool, now=now)  # what the old revision had, although a raise was refused
+        return actions
+
+    def _turn_to_count(
+        self, pool: WorkerPool, change: Change, *, now: float, busy: Collection[str]
+    ) -> list[Action]:
+        if change.deletes:
+            pool.late_effects.clear()
+            return self._move(pool, 0, StopCause.DELETED, now=now, busy=busy)
+        count = instance_count(change.config)
+        if count > pool.target and self.faults.strike(Fault.CPU_QUOTA):
+            change.refusal = FailedPreconditionError(
+                f"Quota violated: - CpuAllocPerProjectRegion requested: {milli_cpu(change.config['template']) * count} allowed: 0"
+            )
+            return []
+        waiting = pool.late_effects[-1].at if pool.late_effects else None
+        late = self.faults.strike(Fault.LATE_EFFECT) if count != pool.target else None
+        if late or waiting is not None:
+            # One after the other: no count overtakes an older one.
+            at = max(change.done_at + late["seconds"] if late else now, waiting or now)
+            pool.late_effects.append(LaterCount(at=at, count=count, caller=pool.last_modifier))
+            return []
+        first = pool.changes[0] is change  # an older operation that is not done yet keeps its turn
+        early = self.faults.strike(Fault.SETTLED_EARLY) if first and count < self.fleet.count(pool) else None
+        if early:
+            change.done_at = now
+        notice = early["seconds"] if early else 0.0
+        return self._move(pool, count, StopCause.SCALE_IN, now=now, busy=busy, notice_seconds=notice)
+
+    def _move(
+        self,
+        pool: WorkerPool,
+        target: int,
+        cause: StopCause,
+        *,
+        now: float,
+        busy: Collection[str],
+        notice_seconds: float = 0.0,
+    ) -> list[Action]:
+        pool.target = target
+        actions = self.fleet.shrink(pool, cause, now=now, busy=busy, notice_seconds=notice_seconds)
         self.fleet.grow(pool, now=now)
         return actions
+
+    # What goes wrong by itself.
+
+    def _repeat_writes(self, now: float) -> None:
+        for pool in self._pools.values():
+            while pool.echoes and pool.echoes[0].at <= now:
+                echo = pool.echoes.pop(0)
+                if pool.deleted_at is None:
+                    self._write_count(pool, echo.count, caller=echo.caller, now=now)
+
+    def _strike_at_a_rate(self, now: float, busy: Collection[str]) -> list[Action]:
+        actions: list[Action] = []
+        for fault, numbers in self.faults.due(now):
+            if fault is Fault.FOREIGN_WRITE:
+                pools = [pool for pool in self.worker_pools() if pool.deleted_at is None]
+                if pools:
+                    self.faults.count(fault)
+                    count = self._chance.randint(0, int(numbers["most_instances"]))
+                    self._write_count(self._chance.choice(pools), count, caller=FOREIGN_CALLER, now=now)
+                continue
+            instance = self.fleet.any_running()
+            if instance is None:
+                continue
+            self.faults.count(fault)
+            if fault is Fault.INSTANCE_DIES:
+                actions += self.fleet.strike_dead(instance, now=now, busy=busy)
+            else:
+                actions += self.fleet.stop(
+                    instance, StopCause.PREEMPTED, now=now, busy=busy, notice_seconds=numbers["seconds"]
+                )
+                self.fleet.grow(self._pools[instance.worker_pool], now=now)
+        return actions
+
+    def _write_count(self, pool: WorkerPool, count: int, *, caller: str, now: float) -> None:
+        """A write that no customer of this moment has sent."""
+        before = instance_count(pool.config)
+        config = patched_config(pool.config, {"scaling": {"manualInstanceCount": count}}, COUNT_MASK)
+        self._write(pool, config, makes_revision=False, caller=caller, now=now)
+        self.writes.append(
+            Write(method="PATCH", worker_pool=pool.id, from_count=before, to_count=count, status=200, at=now)
+        )
 
     def _settle(self, pool: WorkerPool, change: Change, *, now: float) -> None:
         pool.changes.remove(change)
         pool.observed_generation = change.generation
         pool.failure = change.failure
+        pool.refusal = None if change.refusal is None else change.refusal.message
         pool.version = self._next_version(now)
         pool.condition_since = now
         if change.deletes:
@@ -246,6 +369,8 @@ class CloudWorld:
             self._deleted.append(pool)
         if change.failure is not None and change.makes_revision:
             change.operation.error = FailedPreconditionError(change.failure)
+        elif change.refusal is not None:
+            change.operation.error = change.refusal
         else:
             change.operation.response = worker_pool_document(pool)
 
@@ -253,6 +378,8 @@ class CloudWorld:
 
     def _writable(self, pool_id: str, *, tag: str | None) -> WorkerPool:
         pool = self.worker_pool(pool_id)
+        if tag and self.faults.strike(Fault.STALE_ETAG):
+            pool.version = self._next_version(0)
         # AIP-154 has a stale etag refused with ABORTED; that an update mask does not switch this off is assumed.
         if tag and etag_version(tag) != str(pool.version):
             raise AbortedError(
@@ -267,6 +394,8 @@ class CloudWorld:
         for pool in self._pools.values():
             for change in pool.changes:
                 yield change.done_at if change.acted else change.act_at
+            yield from (later.at for later in (*pool.late_effects[:1], *pool.echoes[:1]))
+        yield from self.faults.due_times()
         yield from self.fleet.due_times()
 
     def _done_operation(self, pool: WorkerPool) -> Operation:
