@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-quick check format schemas lock clean
+.PHONY: help setup demo test test-quick check format schemas bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: $(READY) ## rewrite the code in the house format
 
 schemas: $(READY) ## extract the operations we use from GitHub's published description (needs npm)
 	$(BIN)/python -m tests.schemas.extract
+
+bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
+	@$(BIN)/python -m bench
 
 lock: ## refresh requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -8,6 +8,7 @@ size (GitHub sends 25 MB at most).
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,11 @@ from github_api.shape import (
 from github_api.values import JobStatus
 
 _PREFIX = "sha256="
+
+# `owner/name`; both are ASCII and short: https://docs.github.com/en/rest/repos/repos#create-an-organization-repository
+# The name stands in paths of the API, where `.` and `..` would lead elsewhere.
+_NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
+_FULL_NAME = re.compile(f"{_NAME}/{_NAME}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +93,18 @@ def _event(payload: Mapping[str, Any], *, event: str, delivery: str | None) -> W
         event=event,
         delivery=delivery,
         action=text(payload, "action") if about_a_job else text_or_none(payload, "action"),
-        repository=text(repository, "full_name") if repository else None,
+        repository=_full_name(repository) if repository else None,
         private=flag(repository, "private") if repository else None,
         job=_job(inner_object(payload, "workflow_job")) if about_a_job else None,
     )
+
+
+def _full_name(repository: Mapping[str, Any]) -> str:
+    """Whoever receives this puts it into an answer and a path, so it must be the name of a repository and no other text."""
+    name = text(repository, "full_name")
+    if not _FULL_NAME.fullmatch(name):
+        raise WrongShape("full_name should be owner/name")
+    return name
 
 
 def _job(data: Mapping[str, Any]) -> WebhookJob:

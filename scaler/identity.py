@@ -50,6 +50,10 @@ class PublishedKeys:
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """See Keys."""
+        known = self._keys.get(key_id)
+        if known is not None and self._clock() <= self._good_until:
+            # Without the lock: somebody's token with an invented key id may hold it for as long as the issuer is silent.
+            return known
         async with self._lock:
             now = self._clock()
             if (key_id not in self._keys or now > self._good_until) and now > self._next_try_at:

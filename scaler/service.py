@@ -105,7 +105,7 @@ class Service:
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/v1/leases", self.park, methods=["POST"]),
                 Route("/v1/leases/start", self.start, methods=["POST"]),
@@ -125,6 +125,9 @@ class Service:
                 ClientDisconnect: _gone,
             },
         )
+        # A redirect would lead to whatever host the caller's Host header names.
+        app.router.redirect_slashes = False
+        return app
 
     async def park(self, request: Request) -> Response:
         """POST /v1/leases."""
@@ -234,8 +237,7 @@ class Service:
 
     async def _body(self, request: Request, *, most_bytes: int) -> bytes:
         """The body, refused as soon as it is too large, whatever Content-Length says, or takes too long."""
-        announced = request.headers.get("content-length", "0")
-        if announced.isascii() and announced.isdigit() and int(announced) > most_bytes:
+        if _announced_bytes(request.headers.get("content-length", "")) > most_bytes:
             raise BodyTooLarge(most_bytes)
         read = bytearray()
         try:
@@ -252,6 +254,14 @@ class Service:
         email = await self._identity.email(request.headers.get("authorization"))
         if email not in self._callers:
             raise CallerForbidden(email)
+
+
+def _announced_bytes(content_length: str) -> float:
+    """What a Content-Length announces; 0 when it is no number. Python refuses to read one of thousands of digits."""
+    if not (content_length.isascii() and content_length.isdigit()):
+        return 0
+    digits = content_length.lstrip("0")
+    return int(digits or "0") if len(digits) < 20 else float("inf")
 
 
 def _ask(body: AskBody) -> Ask:
@@ -273,8 +283,18 @@ def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | No
     )
 
 
-def _answer(status: int, code: str, message: str, remedy: str, retry_after: int | None = None) -> Response:
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    remedy: str,
+    *,
+    retry_after: int | None = None,
+    more_headers: Mapping[str, str] | None = None,
+) -> Response:
+    headers = dict(more_headers or {})
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     if status == 408:
         # The rest of the body may still come: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
         headers["Connection"] = "close"
@@ -283,7 +303,7 @@ def _answer(status: int, code: str, message: str, remedy: str, retry_after: int 
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return _answer(error.status, error.code, error.what, error.remedy, error.retry_after_seconds)
+    return _answer(error.status, error.code, error.what, error.remedy, retry_after=error.retry_after_seconds)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
@@ -291,13 +311,20 @@ async def _unavailable(_: Request, error: Exception) -> Response:
         status = 400 if isinstance(error, PayloadUnreadable) else 401
         return _answer(status, "webhook_refused", error.what, error.remedy)
     refusal = NotReady(str(error))
-    return _answer(refusal.status, refusal.code, refusal.what, refusal.remedy, refusal.retry_after_seconds)
+    return _answer(
+        refusal.status, refusal.code, refusal.what, refusal.remedy, retry_after=refusal.retry_after_seconds
+    )
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # A 405 must say which methods are allowed: https://www.rfc-editor.org/rfc/rfc9110#name-405-method-not-allowed
     return _answer(
-        error.status_code, "not_here", str(error.detail), "See docs/reference for the calls that are."
+        error.status_code,
+        "not_here",
+        str(error.detail),
+        "See docs/reference for the calls that are.",
+        more_headers=error.headers,
     )
 
 

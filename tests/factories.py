@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cell_records.record import CellRecord, CellState, Gate, Ghost, Lease, Outcome, Refusal, Refused
-from scaler.cell_directory import DEPLOYMENT_LABEL, POOL_LABEL, SIZE_LABEL, Cell
+from scaler.cell_directory import DEPLOYMENT_LABEL, POOL_LABEL, SIZE_LABEL
 from scaler.cloud_run.wire import ScalingMode, WorkerPool
 from scaler.core.model import (
     CellSeen,
@@ -276,11 +276,4 @@ def a_worker_pool(
         last_modifier=None,
         failure=None,
         deleted=False,
-    )
-
-
-def a_directory_cell(worker_pool: WorkerPool, *, size: int = 1, read_at: float = NOW) -> Cell:
-    """A cell as the directory knows it from a reading."""
-    return Cell(
-        name=worker_pool.id, pool="linux", size=size, worker_pool=worker_pool, read_at=read_at, fault=None
     )

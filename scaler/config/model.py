@@ -139,7 +139,12 @@ class ServiceSection(Section):
     host: str = Field(
         "127.0.0.1", min_length=1, description="The address to listen on; `0.0.0.0` in a container"
     )
-    port: int = Field(8080, ge=1, le=65535, description="The port to listen on")
+    port: int = Field(
+        8080,
+        ge=1,
+        le=65535,
+        description="The port to listen on; when left out, the environment variable `PORT` fills it, as on Cloud Run",
+    )
     url: Url | None = Field(
         None,
         description="The service's own URL, the audience of every identity token; needed with `mode: leased`",

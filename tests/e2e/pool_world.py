@@ -29,7 +29,8 @@ LABELS = ("self-hosted", "linux", "x64")
 AGENT = (sys.executable, "-m", "runner_agent")
 RUNNER = f"{sys.executable} -m emulator.runner"
 
-# The protocol's times, all shortened alike so that a story of minutes fits into seconds; every relation between them holds.
+# Shorter than the defaults, so that a story of minutes fits into seconds; settle, dying and stop_ladder keep theirs.
+# Every relation between the times holds.
 QUICK_TIMES = {
     "heartbeat": "2s",
     "long_poll": "2s",
@@ -276,16 +277,16 @@ def _agent_environment(
     records: str,
     pool: Mapping[str, object],
 ) -> dict[str, str]:
-    common = {
+    runner_settings = {
         "RUNNER_POOL_RUNNER_COMMAND": RUNNER,
         "RUNNER_POOL_RUNNER_HOME": str(Path.cwd()),
         "RUNNER_POOL_ALLOW_SAME_USER": "yes",
         "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
     }
     if mode == "leased":
-        return {**common, "RUNNER_POOL_SCALER_URL": scaler_url}
+        return {**runner_settings, "RUNNER_POOL_SCALER_URL": scaler_url}
     return {
-        **common,
+        **runner_settings,
         "RUNNER_POOL_REGISTRATION": "direct",
         "RUNNER_POOL_DEPLOYMENT": DEPLOYMENT,
         "RUNNER_POOL_POOL": POOL,

@@ -46,7 +46,7 @@ def grant(**terms: Any) -> Answer:
         "heartbeat_seconds": 20,
         "listen_max_seconds": 300,
         "job_timeout_seconds": 21600,
-        "hard_end_in_seconds": 22300,
+        "hard_end_in_seconds": 22540,
     }
     return Answer(status=200, body=lease | terms)
 

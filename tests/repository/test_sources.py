@@ -91,7 +91,7 @@ def test_every_direct_dependency_is_locked() -> None:
     assert wanted <= locked
 
 
-def test_each_image_holds_the_packages_that_its_program_imports() -> None:
+def test_each_image_holds_the_packages_that_its_program_imports_on_the_leased_path() -> None:
     listed = re.search(r"^packages = (.*)$", tree.text_of(Path("pyproject.toml")), re.MULTILINE)
     assert listed is not None
     packages = set(re.findall(r'"([a-z_]+)"', listed[1]))
