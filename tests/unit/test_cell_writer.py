@@ -71,10 +71,11 @@ class WriterWorld:
         self.put(record)
         self.cloud = OnePool(a_worker_pool(CELL, count=count, size=4))
         self.changes = 0
+        self.budget = MinuteBudget(30)
         self.writer = CellWriter(
             self.cloud,
             records_over(self.store),
-            budget=MinuteBudget(30),
+            budget=self.budget,
             settle_seconds=80.0,
             clock=self.clock,
             sleep=self._sleep,

@@ -144,3 +144,10 @@ def test_each_repository_must_have_been_read_again() -> None:
     )
     assert made.confirm == {"acme/other"}
     assert made.closes == ()
+
+
+@pytest.mark.parametrize(("writes", "closes"), [(0, 0), (2, 2), (9, 3)])
+def test_no_more_cells_are_closed_than_the_minute_allows_writes(writes: int, closes: int) -> None:
+    """The others follow as the budget comes back."""
+    facts = replace(seen(*(an_open_cell(name, parked=1) for name in "abc")), shrink_writes_left=writes)
+    assert len(closed(twice(facts))) == closes

@@ -297,3 +297,15 @@ def test_the_end_of_a_lease_is_counted() -> None:
             LeaseEnded(pool="linux", cell="a", lease="l", outcome=LeaseOutcome.FINISHED, cause="", job=None)
         )
     assert scene.journal.pool_numbers(a_picture())["ended"] == {"finished": 1}
+
+
+async def test_two_ticks_are_never_under_way_at_once(scene: Scene) -> None:
+    """Both would spend the same room."""
+    scene.tick_gate = asyncio.Event()
+    both = [asyncio.ensure_future(scene.loop.look_at_everything()) for _ in range(2)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert scene.looks == [True]
+    scene.tick_gate.set()
+    await asyncio.gather(*both)
+    assert scene.looks == [True, True]
