@@ -22,9 +22,10 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from emulator.cloud.errors import InvalidArgumentError
-from emulator.cloud.faults import fault_argument
+from emulator.cloud.faults import CATALOGUE as CLOUD_FAULTS
 from emulator.cloud.server import CloudStandIn
+from emulator.faults import Description, WrongFault, fault_argument
+from emulator.github.faults import CATALOGUE as GITHUB_FAULTS
 
 LOOPBACK = "127.0.0.1"
 GITHUB_API_PATH = "/api/v3"
@@ -61,6 +62,10 @@ class Settings:
     region: str
     issuer: str | None
     faults: Mapping[str, Mapping[str, float]]
+    """Of both sides; each name belongs to one."""
+
+    def faults_of(self, catalogue: Mapping[Any, Description]) -> dict[str, Mapping[str, float]]:
+        return {name: numbers for name, numbers in self.faults.items() if name in catalogue}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,7 +109,7 @@ async def serve(
         busy=github.busy_instances,
         public_url=lambda: settings.issuer or cloud_url,
         inherited_environment=environment,
-        faults=settings.faults,
+        faults=settings.faults_of(CLOUD_FAULTS),
     )
     servers = [Server(github.app), Server(cloud.app)]
     cloud_task = asyncio.create_task(cloud.run(), name="the stand-in cloud")
@@ -205,7 +210,11 @@ def github_stand_in(
     from emulator.github.server import GitHubStandIn
 
     return GitHubStandIn(
-        time_factor=settings.time_factor, seed=settings.seed, clock=clock, public_url=public_url
+        time_factor=settings.time_factor,
+        seed=settings.seed,
+        clock=clock,
+        public_url=public_url,
+        faults=settings.faults_of(GITHUB_FAULTS),
     )
 
 
@@ -234,7 +243,7 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="what goes wrong in the cloud (repeatable); VALUE is a number or PARAMETER=NUMBER,…",
+        help="what goes wrong (repeatable); VALUE is a number or PARAMETER=NUMBER,…",
     )
     given = parser.parse_args(arguments)
     return Settings(
@@ -260,9 +269,9 @@ def _factor(text: str) -> float:
 
 def _fault(text: str) -> tuple[str, dict[str, float]]:
     try:
-        return fault_argument(text)
-    except InvalidArgumentError as error:
-        raise argparse.ArgumentTypeError(error.message) from None
+        return fault_argument(text, {**CLOUD_FAULTS, **GITHUB_FAULTS})
+    except WrongFault as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _bound(port: int) -> socket.socket:

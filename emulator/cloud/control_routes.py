@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from emulator.cloud.errors import InvalidArgumentError, NotFoundError
-from emulator.cloud.faults import CATALOGUE
 from emulator.cloud.identity import TOKEN_LIFETIME_SECONDS, TokenService
 from emulator.cloud.instance_host import InstanceHost
 from emulator.cloud.quota import WriteQuota
 from emulator.cloud.secret_manager import SecretStore
 from emulator.cloud.world import CloudWorld
+from emulator.faults import WrongFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ class ControlDoor:
                     "worker_pool": stop.worker_pool,
                     "cause": stop.cause.value,
                     "was_busy": stop.was_busy,
+                    "by": stop.by,
                     "at": stop.at,
                     "killed": stop.killed,
                 }
@@ -131,25 +132,16 @@ class ControlDoor:
         return JSONResponse({"writes_per_minute": limit})
 
     async def _faults(self, _: Request) -> Response:
-        faults = self.world.faults
-        return JSONResponse({
-            "faults": faults.switched_on(),
-            "struck": {fault.value: faults.struck.get(fault, 0) for fault in CATALOGUE},
-            "catalogue": {
-                fault.value: {
-                    "sentence": each.sentence,
-                    "parameters": {parameter.name: parameter.default for parameter in each.parameters},
-                    "source": each.source,
-                }
-                for fault, each in CATALOGUE.items()
-            },
-        })  # fmt: skip
+        return JSONResponse(self.world.faults.report())
 
     async def _put_faults(self, request: Request) -> Response:
         given = (await _body(request)).get("faults")
         if not isinstance(given, dict):
             raise InvalidArgumentError("'faults' must be an object: name to parameters.")
-        self.world.faults.replace(given, now=self.clock())
+        try:
+            self.world.faults.replace(given, now=self.clock())
+        except WrongFault as error:
+            raise InvalidArgumentError(str(error)) from None
         self.host.nudge()
         return JSONResponse({"faults": self.world.faults.switched_on()})
 

@@ -8,7 +8,7 @@ from random import Random
 
 from emulator.cloud.delays import STOP_GRACE_SECONDS, Delays
 from emulator.cloud.errors import NotFoundError
-from emulator.cloud.faults import Fault, Faults
+from emulator.cloud.faults import CloudFaults, Fault
 from emulator.cloud.worker_pool import (
     Action,
     Instance,
@@ -27,7 +27,7 @@ NOBODY: frozenset[str] = frozenset()
 class Fleet:
     """Keeps each worker pool at its target; an instance that is gone stays in the books."""
 
-    def __init__(self, *, delays: Delays, chance: Random, names: Random, faults: Faults) -> None:
+    def __init__(self, *, delays: Delays, chance: Random, names: Random, faults: CloudFaults) -> None:
         self.instances: dict[str, Instance] = {}
         self.stops: list[Stop] = []
         self._delays = delays
@@ -126,6 +126,7 @@ class Fleet:
         *,
         now: float,
         busy: Collection[str],
+        by: str | None = None,
         notice_seconds: float = 0.0,
     ) -> list[Action]:
         """Stops arbitrary instances above the target, busy or not: nobody can choose them on Cloud Run either."""
@@ -134,14 +135,23 @@ class Fleet:
         return [
             action
             for victim in victims
-            for action in self.stop(victim, cause, now=now, busy=busy, notice_seconds=notice_seconds)
+            for action in self.stop(victim, cause, now=now, busy=busy, by=by, notice_seconds=notice_seconds)
         ]
 
     def stop_all(
-        self, pool: WorkerPool, cause: StopCause, *, now: float, busy: Collection[str]
+        self,
+        pool: WorkerPool,
+        cause: StopCause,
+        *,
+        now: float,
+        busy: Collection[str],
+        by: str | None = None,
     ) -> list[Action]:
-        counted = self._counted(pool)
-        return [action for instance in counted for action in self.stop(instance, cause, now=now, busy=busy)]
+        return [
+            action
+            for instance in self._counted(pool)
+            for action in self.stop(instance, cause, now=now, busy=busy, by=by)
+        ]
 
     def stop(
         self,
@@ -150,10 +160,14 @@ class Fleet:
         *,
         now: float,
         busy: Collection[str],
+        by: str | None = None,
         notice_seconds: float = 0.0,
     ) -> list[Action]:
-        """SIGTERM after the notice and SIGKILL 10 s later; an instance without a process yet is simply gone."""
-        self._note_stop(instance, cause, now=now, busy=busy)
+        """SIGTERM after the notice and SIGKILL 10 s later; an instance without a process yet is simply gone.
+
+        `by` is whose write chose it; None for the platform's own choice.
+        """
+        self._note_stop(instance, cause, now=now, busy=busy, by=by)
         if not instance.launched:
             instance.state, instance.ended_at = InstanceState.GONE, now
             return []
@@ -182,12 +196,21 @@ class Fleet:
         """How many instances stand for those that were asked for."""
         return len(self._counted(pool))
 
-    def _note_stop(self, instance: Instance, cause: StopCause, *, now: float, busy: Collection[str]) -> Stop:
+    def _note_stop(
+        self,
+        instance: Instance,
+        cause: StopCause,
+        *,
+        now: float,
+        busy: Collection[str],
+        by: str | None = None,
+    ) -> Stop:
         stop = Stop(
             instance=instance.id,
             worker_pool=instance.worker_pool,
             cause=cause,
             was_busy=instance.id in busy,
+            by=by,
             at=now,
         )
         instance.stop = stop

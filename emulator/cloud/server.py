@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from emulator.cloud.control_routes import ControlDoor
 from emulator.cloud.delays import Delays
 from emulator.cloud.errors import GoogleError
-from emulator.cloud.faults import Given
 from emulator.cloud.identity import TokenService
 from emulator.cloud.instance_host import InstanceHost
 from emulator.cloud.object_storage import ObjectStore
@@ -21,6 +20,7 @@ from emulator.cloud.quota import WriteQuota
 from emulator.cloud.secret_manager import SecretStore, secret_manager_routes
 from emulator.cloud.worker_pool_routes import WorkerPoolApi
 from emulator.cloud.world import CloudWorld
+from emulator.faults import Given
 
 
 class CloudStandIn:

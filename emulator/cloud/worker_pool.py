@@ -57,6 +57,7 @@ class Change:
     act_at: float
     done_at: float
     operation: Operation
+    caller: str
     acted: bool = False
     failure: str | None = None
     refusal: GoogleError | None = None
@@ -123,12 +124,16 @@ class WorkerPool:
 
 @dataclass(slots=True, kw_only=True)
 class Stop:
-    """One instance that the platform has stopped: `was_busy` when it was chosen, or at its end."""
+    """One instance that the platform has stopped: `was_busy` when it was chosen, or at its end.
+
+    `by` is the caller of the write that chose it; None when the platform did so by itself.
+    """
 
     instance: str
     worker_pool: str
     cause: StopCause
     was_busy: bool
+    by: str | None
     at: float
     killed: bool = False
 

@@ -24,12 +24,12 @@ from emulator.cloud.errors import (
 from emulator.cloud.faults import Fault
 from emulator.cloud.identity import TokenService
 from emulator.cloud.instance_host import InstanceHost
-from emulator.cloud.lost_reply import LostReply
 from emulator.cloud.quota import WriteQuota
 from emulator.cloud.wire import page_offset, page_token, with_numeric_enums
 from emulator.cloud.worker_pool import Operation, Write
 from emulator.cloud.worker_pool_config import instance_count
 from emulator.cloud.world import CloudWorld
+from emulator.lost_reply import LostReply
 
 ANONYMOUS = "anonymous@stand-in.invalid"
 SYSTEM_PARAMETERS = frozenset({"$alt", "alt", "key", "fields", "$fields", "prettyPrint", "quotaUser"})

@@ -20,9 +20,10 @@ from emulator.cloud.errors import (
     InternalError,
     NotFoundError,
 )
-from emulator.cloud.faults import Fault, Faults
+from emulator.cloud.faults import CATALOGUE, CloudFaults, Fault
 from emulator.cloud.fleet import NOBODY, Fleet
 from emulator.cloud.launch import milli_cpu, obstacle_to_launch
+from emulator.cloud.rate_faults import strike_at_a_rate, take_away
 from emulator.cloud.wire import etag_version
 from emulator.cloud.worker_pool import (
     Action,
@@ -42,7 +43,6 @@ from emulator.cloud.worker_pool_config import (
     patched_config,
 )
 
-FOREIGN_CALLER = "another.hand@example.com"
 COUNT_MASK = ("scaling.manualInstanceCount",)
 
 
@@ -61,13 +61,13 @@ class CloudWorld:
     ) -> None:
         self.parent = f"projects/{project}/locations/{region}"
         self.operations: dict[str, Operation] = {}
-        self.faults = Faults(chance=chance)
+        self.faults = CloudFaults(catalogue=CATALOGUE, chance=chance)
         self.fleet = Fleet(delays=delays, chance=chance, names=names, faults=self.faults)
         self.writes: list[Write] = []
         self._project = project
         self._region = region
         self._delays = delays
-        self._chance = chance
+        self.chance = chance
         self._names = names
         self._secret_exists = secret_exists
         self._pools: dict[str, WorkerPool] = {}
@@ -188,9 +188,11 @@ class CloudWorld:
                     self._settle(pool, change, now=now)
             while pool.late_effects and pool.late_effects[0].at <= now:
                 effect = pool.late_effects.pop(0)
-                actions += self._move(pool, effect.count, StopCause.SCALE_IN, now=now, busy=busy)
+                actions += self._move(
+                    pool, effect.count, StopCause.SCALE_IN, by=effect.caller, now=now, busy=busy
+                )
         self._repeat_writes(now)
-        actions += self._strike_at_a_rate(now, busy)
+        actions += strike_at_a_rate(self, now=now, busy=busy)
         for instance in self.fleet.due_launches(now):
             if self.faults.strike(Fault.FAILED_START):
                 self.instance_ended(instance.id, exit_code=1, signal=None, now=now, busy=busy)
@@ -220,10 +222,7 @@ class CloudWorld:
 
     def preempt(self, instance_id: str, *, now: float, busy: Collection[str] = NOBODY) -> list[Action]:
         """The platform takes an instance away and starts another. Raises NotFoundError."""
-        instance = self.fleet.running(instance_id)
-        actions = self.fleet.stop(instance, StopCause.PREEMPTED, now=now, busy=busy)
-        self.fleet.grow(self._pools[instance.worker_pool], now=now)
-        return actions
+        return take_away(self, self.fleet.running(instance_id), now=now, busy=busy)
 
     # How a write takes effect.
 
@@ -232,8 +231,8 @@ class CloudWorld:
             pool.condition_since = now
         pool.version = self._next_version(now)
         previous = pool.changes[-1] if pool.changes else None
-        act_at = max(now + self._delays.act.drawn(self._chance), previous.act_at if previous else now)
-        done_at = max(act_at + self._delays.settle.drawn(self._chance), previous.done_at if previous else now)
+        act_at = max(now + self._delays.act.drawn(self.chance), previous.act_at if previous else now)
+        done_at = max(act_at + self._delays.settle.drawn(self.chance), previous.done_at if previous else now)
         if stuck := self.faults.strike(Fault.OPERATION_STUCK):
             done_at += stuck["seconds"]
         is_count = not makes_revision and pool.deleted_at is None
@@ -249,6 +248,7 @@ class CloudWorld:
                 act_at=act_at,
                 done_at=done_at,
                 operation=operation,
+                caller=pool.last_modifier,
                 refusal=InternalError("An internal error has occurred.") if failed else None,
             )
         )
@@ -266,7 +266,7 @@ class CloudWorld:
             )
             if change.failure is None:
                 pool.serving = Revision(name=pool.latest_created_revision, template=template)
-                actions += self.fleet.stop_all(pool, StopCause.REVISION, now=now, busy=busy)
+                actions += self.fleet.stop_all(pool, StopCause.REVISION, by=change.caller, now=now, busy=busy)
         else:
             change.failure = pool.failure
         if change.refusal is None:
@@ -280,7 +280,7 @@ class CloudWorld:
     ) -> list[Action]:
         if change.deletes:
             pool.late_effects.clear()
-            return self._move(pool, 0, StopCause.DELETED, now=now, busy=busy)
+            return self._move(pool, 0, StopCause.DELETED, by=change.caller, now=now, busy=busy)
         count = instance_count(change.config)
         if count > pool.target and self.faults.strike(Fault.CPU_QUOTA):
             change.refusal = FailedPreconditionError(
@@ -292,14 +292,22 @@ class CloudWorld:
         if late or waiting is not None:
             # One after the other: no count overtakes an older one.
             at = max(change.done_at + late["seconds"] if late else now, waiting or now)
-            pool.late_effects.append(LaterCount(at=at, count=count, caller=pool.last_modifier))
+            pool.late_effects.append(LaterCount(at=at, count=count, caller=change.caller))
             return []
         first = pool.changes[0] is change  # an older operation that is not done yet keeps its turn
         early = self.faults.strike(Fault.SETTLED_EARLY) if first and count < self.fleet.count(pool) else None
         if early:
             change.done_at = now
         notice = early["seconds"] if early else 0.0
-        return self._move(pool, count, StopCause.SCALE_IN, now=now, busy=busy, notice_seconds=notice)
+        return self._move(
+            pool,
+            count,
+            StopCause.SCALE_IN,
+            by=change.caller,
+            now=now,
+            busy=busy,
+            notice_seconds=notice,
+        )
 
     def _move(
         self,
@@ -307,12 +315,13 @@ class CloudWorld:
         target: int,
         cause: StopCause,
         *,
+        by: str,
         now: float,
         busy: Collection[str],
         notice_seconds: float = 0.0,
     ) -> list[Action]:
         pool.target = target
-        actions = self.fleet.shrink(pool, cause, now=now, busy=busy, notice_seconds=notice_seconds)
+        actions = self.fleet.shrink(pool, cause, by=by, now=now, busy=busy, notice_seconds=notice_seconds)
         self.fleet.grow(pool, now=now)
         return actions
 
@@ -323,32 +332,9 @@ class CloudWorld:
             while pool.echoes and pool.echoes[0].at <= now:
                 echo = pool.echoes.pop(0)
                 if pool.deleted_at is None:
-                    self._write_count(pool, echo.count, caller=echo.caller, now=now)
+                    self.write_count(pool, echo.count, caller=echo.caller, now=now)
 
-    def _strike_at_a_rate(self, now: float, busy: Collection[str]) -> list[Action]:
-        actions: list[Action] = []
-        for fault, numbers in self.faults.due(now):
-            if fault is Fault.FOREIGN_WRITE:
-                pools = [pool for pool in self.worker_pools() if pool.deleted_at is None]
-                if pools:
-                    self.faults.count(fault)
-                    count = self._chance.randint(0, int(numbers["most_instances"]))
-                    self._write_count(self._chance.choice(pools), count, caller=FOREIGN_CALLER, now=now)
-                continue
-            instance = self.fleet.any_running()
-            if instance is None:
-                continue
-            self.faults.count(fault)
-            if fault is Fault.INSTANCE_DIES:
-                actions += self.fleet.strike_dead(instance, now=now, busy=busy)
-            else:
-                actions += self.fleet.stop(
-                    instance, StopCause.PREEMPTED, now=now, busy=busy, notice_seconds=numbers["seconds"]
-                )
-                self.fleet.grow(self._pools[instance.worker_pool], now=now)
-        return actions
-
-    def _write_count(self, pool: WorkerPool, count: int, *, caller: str, now: float) -> None:
+    def write_count(self, pool: WorkerPool, count: int, *, caller: str, now: float) -> None:
         """A write that no customer of this moment has sent."""
         before = instance_count(pool.config)
         config = patched_config(pool.config, {"scaling": {"manualInstanceCount": count}}, COUNT_MASK)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.faults import WrongFault
 from emulator.github.accounts import RunnerGroup
 from emulator.github.jobs import Job, Run
 from emulator.github.keys import new_key, private_pem, public_pem
@@ -41,6 +42,8 @@ class Control:
             ("GET", "/_control/jobs", self._jobs),
             ("GET", "/_control/registrations", self._registrations),
             ("GET", "/_control/requests", self._requests),
+            ("GET", "/_control/faults", self._faults),
+            ("PUT", "/_control/faults", self._put_faults),
         )
         return [Route(path, _answering(endpoint), methods=[method]) for method, path, endpoint in table]
 
@@ -124,6 +127,7 @@ class Control:
             "runner_name": job.runner.name if job.runner else None,
             "instance": job.runner.instance if job.runner else None,
             "attempts": job.attempts,
+            "acquired": job.acquired,
             "message": job.message,
         }
         return body | {"log": self._site.world.ledger.log_of(job)} if with_log else body
@@ -149,6 +153,20 @@ class Control:
             for (method, path, status), count in sorted(self._site.requests.items())
         ]
         return JSONResponse({"requests": counted})
+
+    async def _faults(self, _request: Request) -> Response:
+        return JSONResponse(self._site.world.faults.report())
+
+    async def _put_faults(self, request: Request) -> Response:
+        given = (await _json_object(request)).get("faults")
+        if not isinstance(given, dict):
+            raise ControlRefusal(400, "'faults' must be an object: name to parameters.")
+        try:
+            self._site.world.faults.replace(given, now=self._site.clock())
+        except WrongFault as error:
+            raise ControlRefusal(400, str(error)) from None
+        self._site.settle()
+        return JSONResponse({"faults": self._site.world.faults.switched_on()})
 
 
 def _group(wish: dict[str, Any]) -> RunnerGroup:

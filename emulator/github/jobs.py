@@ -49,6 +49,7 @@ class Job:
     """One job at one moment; a change makes a new value. Times are seconds since the epoch.
 
     While `status` is QUEUED a `runner` means: assigned, not yet picked up. `request_id` names that assignment.
+    `attempts` counts assignments, `acquired` how often a runner was handed the steps.
     """
 
     id: int
@@ -72,6 +73,7 @@ class Job:
     completed_at: float | None = None
     locked_until: float | None = None
     attempts: int = 0
+    acquired: int = 0
     message: str | None = None
     steps: tuple[Step, ...] = ()
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from emulator.faults import Given
 from emulator.github.broker import Broker, JobMessage
 from emulator.github.control import Control
 from emulator.github.delays import Delays
@@ -51,8 +52,10 @@ class GitHubStandIn:
         public_url: Callable[[], str],
         plan_loader: PlanLoader = load_plan,
         message_writer: JobMessage = job_request_message,
+        faults: Given | None = None,
     ) -> None:
         world = World(delays=Delays().scaled(time_factor), seed=seed, load_plan=plan_loader)
+        world.faults.replace(faults or {}, now=clock())
         self._site = Site(world=world, clock=clock, public_url=public_url)
         self._sender = WebhookSender(self._site, chance=random.Random(seed))  # noqa: S311  delays, not secrets
         rest = Gateway(self._site).routes(OPERATIONS)

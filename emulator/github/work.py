@@ -162,6 +162,7 @@ class Work:
             status=JobStatus.IN_PROGRESS,
             started_at=now,
             locked_until=now + self._delays.lock_seconds,
+            acquired=job.acquired + 1,
         )
         self._ledger.change(job)
         self._ledger.tell("in_progress", job, now=now)

@@ -4,6 +4,7 @@ import random
 
 from emulator.github.accounts import Accounts
 from emulator.github.delays import Delays
+from emulator.github.faults import CATALOGUE, GitHubFaults
 from emulator.github.jobs import PlanLoader
 from emulator.github.ledger import Ledger
 from emulator.github.limits import Limits
@@ -18,6 +19,7 @@ class World:
     def __init__(self, *, delays: Delays, seed: int, load_plan: PlanLoader) -> None:
         self.chance = random.Random(seed)  # noqa: S311  a world that can be repeated, not a secret
         self.delays = delays
+        self.faults = GitHubFaults(catalogue=CATALOGUE, chance=self.chance)
         self.accounts = Accounts(chance=self.chance)
         self.limits = Limits()
         self.runners = Runners(delays=delays, chance=self.chance)

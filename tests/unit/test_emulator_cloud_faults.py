@@ -1,16 +1,16 @@
 """The faults of the stand-in Cloud Run, each on and off, without clock, sockets and processes."""
 
-from random import Random
-
 import pytest
 
+from emulator.cloud.delays import STOP_GRACE_SECONDS
 from emulator.cloud.documents import operation_document
-from emulator.cloud.errors import AbortedError, InvalidArgumentError
-from emulator.cloud.faults import CATALOGUE, Fault, Faults, fault_argument
+from emulator.cloud.errors import AbortedError, NotFoundError
+from emulator.cloud.faults import CATALOGUE, Fault
+from emulator.cloud.rate_faults import FOREIGN_CALLER
 from emulator.cloud.wire import etag
-from emulator.cloud.worker_pool import InstanceState, Kill, StopCause, Terminate
-from emulator.cloud.world import FOREIGN_CALLER
-from tests.emulator_cloud_story import ACT, REPLACE, SETTLE, START, Story
+from emulator.cloud.worker_pool import InstanceState, Kill, Launch, StopCause, Terminate
+from emulator.faults import fault_argument
+from tests.emulator_cloud_story import ACT, REPLACE, SETTLE, START, Story, pool_body
 
 
 def story_with(*faults: str, count: int = 0, seed: int = 1) -> Story:
@@ -19,7 +19,7 @@ def story_with(*faults: str, count: int = 0, seed: int = 1) -> Story:
     story.create(count)
     story.advance(60)
     assert len(story.running()) == count
-    story.world.faults.replace(dict(fault_argument(text) for text in faults), now=story.now)
+    story.world.faults.replace(dict(fault_argument(text, CATALOGUE) for text in faults), now=story.now)
     return story
 
 
@@ -240,48 +240,67 @@ def test_a_rate_without_victims_strikes_nothing() -> None:
     assert story.world.faults.struck == {}
 
 
-def test_faults_at_a_rate_are_as_frequent_as_asked() -> None:
-    faults = Faults(chance=Random(3))
-    faults.replace({"foreign-write": {"per_minute": 30}}, now=0)
-    times = [now for now in range(6000) if list(faults.due(now))]
-    assert 2200 < len(times) < 3000
+def test_a_preempted_instance_gets_sigterm_then_sigkill_and_another_takes_its_place() -> None:
+    story = story_with("instance-preempted=per_minute=60,most=1", count=1)
+    story.obeys_sigterm = False
+    (victim,) = story.running()
+    while not story.world.fleet.stops:
+        story.advance(0.1)
+    assert story.world.fleet.instances[victim].state is InstanceState.STOPPING
+    assert [type(action) for action in story.advance(STOP_GRACE_SECONDS)] == [Launch, Kill]
+    assert [(stop.cause, stop.by, stop.killed) for stop in story.world.fleet.stops] == [
+        (StopCause.PREEMPTED, None, True)
+    ]
+    assert len(story.running()) == 1
+    assert struck(story, Fault.INSTANCE_PREEMPTED) == 1
 
 
-@pytest.mark.parametrize("fault", [fault for fault, each in CATALOGUE.items() if "share" in
-                                   {parameter.name for parameter in each.parameters}])  # fmt: skip
-def test_share_after_and_most_limit_every_fault_of_an_occasion(fault: Fault) -> None:
-    faults = Faults(chance=Random(5))
-    assert faults.strike(fault) is None
-    faults.replace({fault: {"share": 1, "after": 2, "most": 3}}, now=0)
-    assert [faults.strike(fault) is not None for _ in range(8)] == [False] * 2 + [True] * 3 + [False] * 3
-    faults.replace({fault: {"share": 0.25}}, now=0)
-    assert 150 < sum(faults.strike(fault) is not None for _ in range(800)) < 250
-    faults.replace({}, now=0)
-    assert faults.strike(fault) is None
+def test_another_hand_deletes_a_worker_pool_with_what_runs_in_it() -> None:
+    story = story_with("pool-deleted=per_minute=60,most=1", count=2)
+    story.busy = frozenset(story.running())
+    story.advance(120)
+    assert story.running() == []
+    assert [(stop.cause, stop.by, stop.was_busy) for stop in story.world.fleet.stops] == [
+        (StopCause.DELETED, FOREIGN_CALLER, True)
+    ] * 2
+    with pytest.raises(NotFoundError):
+        story.world.worker_pool("cell")
+    assert [(write.method, write.from_count, write.to_count) for write in story.world.writes] == [
+        ("DELETE", 2, 0)
+    ]
+    assert struck(story, Fault.POOL_DELETED) == 1
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("cpu-quota", ("cpu-quota", {})),
-    ("stale-etag=0.5", ("stale-etag", {"share": 0.5})),
-    ("write-quota=10", ("write-quota", {"writes_per_minute": 10})),
-    ("late-effect=seconds=2,share=0.5", ("late-effect", {"seconds": 2, "share": 0.5})),
-])  # fmt: skip
-def test_a_fault_on_the_command_line(text: str, expected: tuple[str, dict[str, float]]) -> None:
-    assert fault_argument(text) == expected
+def stopped_by(story: Story) -> list[tuple[StopCause, str | None]]:
+    return [(stop.cause, stop.by) for stop in story.world.fleet.stops]
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("rain", "no fault 'rain'"), ("stale-etag=2", "from 0 to 1"), ("stale-etag=much", "not a number"),
-    ("late-effect=nan", "of at least 0"), ("late-effect=most=1.5", "whole number"), ("cpu-quota=hours=1", "no parameter"),
-])  # fmt: skip
-def test_a_wrong_fault_is_refused_with_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=said):
-        fault_argument(text)
+def test_a_stop_names_whose_write_chose_the_victim() -> None:
+    """Ours, another hand's, a revision's, and the platform's own, which is nobody's."""
+    story = story_with(count=4)
+    story.set_count(3)
+    story.advance(60)
+    story.world.write_count(story.world.worker_pool("cell"), 2, caller=FOREIGN_CALLER, now=story.now)
+    story.advance(60)
+    story.world.preempt(story.running()[0], now=story.now)
+    story.advance(60)
+    story.world.patch(
+        "cell", pool_body(1, args=["new"]), mask=["template"], caller="them@example.com", now=story.now
+    )
+    story.advance(60)
+    assert stopped_by(story) == [
+        (StopCause.SCALE_IN, "me@example.com"),
+        (StopCause.SCALE_IN, FOREIGN_CALLER),
+        (StopCause.PREEMPTED, None),
+        *[(StopCause.REVISION, "them@example.com")] * 2,
+    ]
 
 
-def test_a_wrong_set_changes_nothing() -> None:
-    faults = Faults(chance=Random(5))
-    faults.replace({"cpu-quota": {}}, now=0)
-    with pytest.raises(InvalidArgumentError):
-        faults.replace({"slow-start": {}, "stale-etag": {"share": True}}, now=0)
-    assert list(faults.switched_on()) == ["cpu-quota"]
+def test_a_write_of_ours_that_is_applied_twice_is_still_ours() -> None:
+    """Although another hand has written in between, and although its effect comes late."""
+    story = story_with("patch-twice=seconds=20,most=1", "late-effect=seconds=5,after=1", count=1)
+    story.set_count(0)
+    story.advance(10)
+    story.world.write_count(story.world.worker_pool("cell"), 2, caller=FOREIGN_CALLER, now=story.now)
+    story.advance(60)
+    assert stopped_by(story) == [(StopCause.SCALE_IN, "me@example.com")] * 3

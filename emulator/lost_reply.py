@@ -1,4 +1,4 @@
-"""A reply that never arrives: the connection breaks instead. Knows the HTTP server, and nothing of worker pools."""
+"""A reply that never arrives: the connection breaks instead. Knows the HTTP server, and nothing of the stand-ins."""
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
