@@ -42,6 +42,9 @@ FOLLOW_SECONDS = 120.0
 REST_SECONDS = {CapacityRefused: 60.0, Throttled: 20.0, Unavailable: 5.0, Conflict: 1.0}
 REST_OTHERWISE_SECONDS = 60.0
 
+# How soon a zero that Cloud Run could not carry out is written again.
+ZERO_AGAIN_SECONDS = 20.0
+
 
 class Counts(Protocol):
     """What this module needs of Cloud Run."""
@@ -113,9 +116,10 @@ class CellWriter:
     def carry(self, cell: Cell, record: CellRecord) -> None:
         """Carry a closed cell on by one step. `cell` was read after `record` was."""
         pool = cell.worker_pool
-        step = next_step(record.state, count=pool.count or 0, settled=pool.settled)
         if pool.count is None or self.busy(cell.name):
             return
+        failed = pool.failure is not None
+        step = next_step(record.state, count=pool.count, settled=pool.settled, failed=failed)
         match step:
             case Step.NOTHING:
                 return
@@ -153,11 +157,13 @@ class CellWriter:
         except CloudRunError as error:
             self._leave_alone(cell, error)
         except RecordError as error:
-            self._rests[cell] = Rest(until=self._clock() + REST_SECONDS[Unavailable], why=str(error))
+            self._rest_for(cell, REST_SECONDS[Unavailable], str(error))
 
     def _leave_alone(self, cell: str, error: CloudRunError) -> None:
-        seconds = REST_SECONDS.get(type(error), REST_OTHERWISE_SECONDS)
-        self._rests[cell] = Rest(until=self._clock() + seconds, why=error.what)
+        self._rest_for(cell, REST_SECONDS.get(type(error), REST_OTHERWISE_SECONDS), error.what)
+
+    def _rest_for(self, cell: str, seconds: float, why: str) -> None:
+        self._rests[cell] = Rest(until=self._clock() + seconds, why=why)
 
     async def _raised(self, cell: Cell, to: int) -> None:
         outcome = await self._change(
@@ -196,8 +202,13 @@ class CellWriter:
             record = await self._records.cell(cell.name)
             if record is None or record.state is not CellState.CLOSING or record.uid != reading.uid:
                 return
-            if not reading.count:
+            if not reading.count and reading.failure is None:
                 return
+            if not reading.count:
+                # Where the template itself is broken this zero fails too; once in a while is enough then.
+                self._rest_for(
+                    cell.name, ZERO_AGAIN_SECONDS, f"its zero was not carried out: {reading.failure}"
+                )
             try:
                 await self._write(reading, 0)
             except Conflict:

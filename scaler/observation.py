@@ -67,6 +67,7 @@ def cell_seen(
         ready_at=0.0 if record is None else record.zeroed_at + settle_seconds,
         writable=not facts.writing,
         fault=facts.fault,
+        failed=cell.worker_pool.failure if believed and not facts.writing else None,
     )
 
 

@@ -240,7 +240,9 @@ class Reconciler:
 def _record_fault(cell: Cell, record: CellRecord | None) -> str | None:
     if record is None:
         if cell.worker_pool.count == 0:
-            return "it has no record yet; it gets one at its settled zero"
+            failure = cell.worker_pool.failure
+            why = "" if failure is None else f"; Cloud Run could not carry its last change out: {failure}"
+            return f"it has no record yet; it gets one at its settled zero{why}"
         return (
             f"it has {cell.worker_pool.count} instances and no record, which may have been lost: nothing is started or "
             "lowered; once no job runs in it, set its count to 0 by hand"

@@ -84,8 +84,8 @@ class WorkerPool:
 
     @property
     def settled(self) -> bool:
-        """Whether Cloud Run says that it has carried out all that it was asked."""
-        return self.generation == self.observed_generation and not self.reconciling
+        """Whether Cloud Run says that it has carried out all that it was asked. What has failed was not carried out."""
+        return self.generation == self.observed_generation and not self.reconciling and self.failure is None
 
     @property
     def cell_secret(self) -> Secret | None:

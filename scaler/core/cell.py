@@ -25,15 +25,15 @@ class Step(Enum):
     BACK_TO_CLOSING = "somebody raised a cell at zero: note that it is closing again"
 
 
-def next_step(state: CellState, *, count: int, settled: bool) -> Step:
-    """What to do about a cell in `state` whose worker pool was read, after the record, as `count` and
-    `settled`.
+def next_step(state: CellState, *, count: int, settled: bool, failed: bool = False) -> Step:
+    """What to do about a cell in `state` whose worker pool was read, after the record, as `count`, `settled` and
+    `failed` (Cloud Run could not carry its last change out: a zero that failed leaves instances, so it is written again).
     """
     match state:
         case CellState.OPEN:
             return Step.NOTHING
         case CellState.CLOSING:
-            if count != 0:
+            if count != 0 or failed:
                 return Step.LOWER
             return Step.CONFIRM_ZERO if settled else Step.NOTHING
         case CellState.ZERO:

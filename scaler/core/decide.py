@@ -30,6 +30,7 @@ from scaler.core.model import (
     Reason,
     Seen,
 )
+from scaler.core.picture import picture_of
 from scaler.core.unservable import kind_of, passed_over
 
 # The longest a quiet deployment goes without a decision; every signal brings an earlier one.
@@ -105,7 +106,16 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         _shrink(need, seen, memory, budget, plan)
         if policy.direct:
             _allow(need, plan)
-        plan.pools.append(_picture(need, seen.at))
+        plan.pools.append(
+            picture_of(
+                need.policy.name,
+                need.cells,
+                need.queued,
+                uncovered=need.uncovered,
+                wanted=need.wanted(),
+                now=seen.at,
+            )
+        )
     decision = Decision(
         grants=tuple(plan.grants),
         raises=tuple(plan.raises),
@@ -175,9 +185,15 @@ def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
 def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
     """Raise cells until the pool has what it wants or a bound says stop."""
     pool = need.policy
-    short = need.needed() - sum(cell.counted for cell in _open(need.cells))
+    short = need.needed() - sum(cell.expected for cell in _open(need.cells))
     if short <= 0:
         return
+    failures = sorted({cell.failed for cell in _open(need.cells) if cell.failed})
+    if failures:
+        missing = sum(cell.counted - cell.expected for cell in _open(need.cells))
+        plan.limits.append(
+            Limit(pool=pool.name, reason=Reason.NO_CAPACITY, short=missing, detail="; ".join(failures))
+        )
     room = pool.max - sum(cell.counted for cell in need.cells)
     for limit, reason in ((room, Reason.AT_POOL_MAX), (budget.instances, Reason.AT_DEPLOYMENT_MAX)):
         if short > max(0, limit):
@@ -197,7 +213,8 @@ def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
         budget.instances -= more
         short -= more
     if short > 0:
-        faults = "; ".join(sorted({cell.fault for cell in need.cells if cell.fault}))
+        wrong = {cell.fault or cell.failed for cell in need.cells}
+        faults = "; ".join(sorted(each for each in wrong if each is not None))
         plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_FREE_CELL, short=short, detail=faults))
         cooling = [
             cell.ready_at for cell in need.cells if cell.state is CellState.ZERO and cell.ready_at > seen.at
@@ -209,7 +226,11 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
     """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
     lasts.
     """
-    usable = [cell for cell in cells if cell.writable and cell.fault is None and cell.counted < cell.size]
+    usable = [
+        cell
+        for cell in cells
+        if cell.writable and cell.fault is None and cell.failed is None and cell.counted < cell.size
+    ]
     started = sorted((cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: cell.name)
     free = sorted(
         (cell for cell in usable if cell.state is CellState.ZERO and cell.ready_at < now),
@@ -232,16 +253,20 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Pla
     The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
     where the admin wants no linger, the end of the last lease itself may close a cell.
     """
-    standing = sum(cell.counted for cell in _open(need.cells))
+    standing = sum(cell.expected for cell in _open(need.cells))
     offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
+    _close_failed(need, seen, offers, budget, plan)
+    closed = {close.cell for close in plan.closes}
     for cell in sorted(_open(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)):
         busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
         if cell.fault is not None or not cell.writable or (busy and need.policy.linger_seconds > 0):
             continue
-        if standing - cell.counted < need.wanted(without_busy=ended + busy):
+        if cell.name in closed:
             continue
-        standing, ended = standing - cell.counted, ended + busy
+        if standing - cell.expected < need.wanted(without_busy=ended + busy):
+            continue
+        standing, ended = standing - cell.expected, ended + busy
         since = memory.surplus.get(cell.name, seen.at)
         plan.memory[cell.name] = since
         unconfirmed = _unconfirmed(since, seen.demand)
@@ -257,6 +282,21 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Pla
             if busy == 0 and (budget.shrink_writes > 0 or cell.counted == 0):
                 plan.closes.append(Close(cell=cell.name, reason=Reason.SURPLUS))
                 budget.shrink_writes -= cell.counted > 0
+
+
+def _close_failed(need: _Need, seen: Seen, offers: Mapping[str, int], budget: _Budget, plan: _Plan) -> None:
+    """Close the cells whose instances Cloud Run refused to start and that hold nothing: only a zero lets them be tried again.
+
+    The rest after the refusal (the cell's `fault`) spaces the tries.
+    """
+    for cell in _open(need.cells):
+        idle = not (cell.leases or cell.offered or cell.parked or offers.get(cell.name))
+        if cell.failed is None or cell.fault is not None or not cell.writable or not idle:
+            continue
+        raised = any(rise.cell == cell.name for rise in plan.raises)
+        if seen.demand.complete and not raised and budget.shrink_writes > 0:
+            plan.closes.append(Close(cell=cell.name, reason=Reason.COUNT_FAILED))
+            budget.shrink_writes -= 1
 
 
 def _allow(need: _Need, plan: _Plan) -> None:
@@ -282,24 +322,6 @@ def _allow(need: _Need, plan: _Plan) -> None:
     if short > 0:
         # More jobs wait than instances are free, so each instance that comes free goes on.
         plan.allowed.update({cell: count + silent[cell] for cell, count in serving.items()})
-
-
-def _picture(need: _Need, now: float) -> PoolPicture:
-    open_cells = _open(need.cells)
-    leased = sum(len(cell.leases) for cell in need.cells)
-    parked = sum(cell.parked for cell in open_cells)
-    return PoolPicture(
-        pool=need.policy.name,
-        queued=len(need.queued),
-        uncovered=need.uncovered,
-        oldest_queued_seconds=max(0.0, now - need.queued[0].queued_at) if need.queued else None,
-        parked=parked,
-        booting=max(0, sum(cell.counted - cell.held for cell in open_cells) - parked),
-        leased=leased,
-        wanted=need.wanted(),
-        requested=sum(cell.requested for cell in need.cells),
-        observed=sum(cell.observed or 0 for cell in need.cells),
-    )
 
 
 def _growth_reason(need: _Need) -> Reason:

@@ -111,7 +111,8 @@ class CellSeen:
 
     `offered`: offers made and not yet taken up.
     `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
-    the cell may not be touched at all.
+    the cell may not be touched at all. `failed`: why Cloud Run could not carry its last change out (no quota, say), so
+    that no more instances are to be expected than are there.
     """
 
     name: str
@@ -126,6 +127,7 @@ class CellSeen:
     ready_at: float = 0.0
     writable: bool = True
     fault: str | None = None
+    failed: str | None = None
 
     @property
     def held(self) -> int:
@@ -136,6 +138,11 @@ class CellSeen:
     def counted(self) -> int:
         """What bounds count: a cell that was asked for, or is still there, is paid for."""
         return max(self.requested, self.observed or 0)
+
+    @property
+    def expected(self) -> int:
+        """How many instances will serve: all that were asked for, or only those that are there when the rest was refused."""
+        return self.counted if self.failed is None else min(self.counted, self.held + self.parked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +164,10 @@ class Reason(Enum):
     KEEP_MIN = "the pool keeps a minimum"
     KEEP_WARM = "the pool keeps warm instances on top of the busy ones"
     PARKED_CAN_TAKE = "a parked instance can take a queued job now"
+    COUNT_FAILED = (
+        "Cloud Run could not start its instances and no job runs in it: it is emptied, and tried again later"
+    )
+    NO_CAPACITY = "Cloud Run does not start the instances that were asked for; see the quotas of the region"
     SURPLUS = "nothing queued needs this cell, two readings agree, and its linger is over"
     AT_POOL_MAX = "the pool is at its max"
     AT_DEPLOYMENT_MAX = "the deployment is at its max_instances"

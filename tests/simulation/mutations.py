@@ -108,7 +108,9 @@ def confirm_any_count(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(cell_writer, "zero_confirmed", confirmed)
     patch.setattr(
-        cell_writer, "next_step", lambda state, *, count, settled: next_step(state, count=0, settled=settled)
+        cell_writer,
+        "next_step",
+        lambda state, *, count, settled, failed: next_step(state, count=0, settled=settled, failed=failed),
     )
 
 
@@ -118,7 +120,9 @@ def confirm_unsettled(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(cell_writer, "zero_confirmed", confirmed)
     patch.setattr(
-        cell_writer, "next_step", lambda state, *, count, settled: next_step(state, count=count, settled=True)
+        cell_writer,
+        "next_step",
+        lambda state, *, count, settled, failed: next_step(state, count=count, settled=True, failed=failed),
     )
 
 

@@ -32,6 +32,17 @@ def test_a_reading_leads_to_its_step(state: CellState, count: int, settled: bool
 
 
 @pytest.mark.parametrize(
+    ("state", "count", "step"),
+    [(OPEN, 2, Step.NOTHING), (CLOSING, 2, Step.LOWER), (CLOSING, 0, Step.LOWER), (ZERO, 0, Step.NOTHING)],
+)
+def test_a_zero_that_cloud_run_could_not_carry_out_is_written_again(
+    state: CellState, count: int, step: Step
+) -> None:
+    """Its instances still live; only a closing cell is concerned."""
+    assert next_step(state, count=count, settled=False, failed=True) is step
+
+
+@pytest.mark.parametrize(
     ("wanted", "size", "observed", "target"),
     [
         (2, 4, 0, 2),

@@ -14,7 +14,7 @@ from cell_records.record import CellRecord, CellState
 from cell_records.store import DEPLOYMENT_KEY, Stored, cell_key
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import Cell
-from scaler.cell_writer import CellWriter
+from scaler.cell_writer import ZERO_AGAIN_SECONDS, CellWriter
 from scaler.cloud_run.wire import Operation, OperationState, ScalingMode, WorkerPool
 from scaler.errors import CapacityRefused, CloudRunError, Conflict, PermissionDenied, Throttled, Unavailable
 from tests.factories import NOW, OWNER, a_lease, a_record, a_worker_pool
@@ -239,6 +239,21 @@ async def test_a_closed_cell_is_carried_to_zero_by_any_process() -> None:
     world.clock.now += 5.0
     await world.carried()
     assert (world.record.state, world.record.zeroed_at) == (CellState.ZERO, NOW + 5.0)
+
+
+async def test_a_zero_that_failed_is_written_again_after_a_rest_and_noted_only_once_it_is_true() -> None:
+    """Cloud Run shows the count that was asked for, and that it could not carry it out: instances still live."""
+    world = WriterWorld(a_record(state=CellState.CLOSING), count=0)
+    world.cloud.pool = replace(world.cloud.pool, failure="An internal error has occurred.")
+    await world.carried()
+    await world.carried()
+    assert (world.record.state, world.cloud.writes) == (CellState.CLOSING, [("etag-1", 0)])
+    world.clock.now += ZERO_AGAIN_SECONDS + 1.0
+    await world.carried()
+    assert world.cloud.writes == [("etag-1", 0), ("etag-2", 0)]
+    world.cloud.pool = replace(world.cloud.pool, failure=None)
+    await world.carried()
+    assert world.record.state is CellState.ZERO
 
 
 async def test_a_zero_is_noted_only_on_the_very_record_that_the_reading_followed() -> None:

@@ -87,6 +87,7 @@ def test_only_manual_scaling_is_manual(written: object, mode: ScalingMode) -> No
         ({"observedGeneration": "6"}, False),
         ({"reconciling": True}, False),
         ({"observedGeneration": "0"}, False),
+        ({"terminalCondition": {"state": "CONDITION_FAILED", "message": "no quota"}}, False),
     ],
 )
 def test_settled_means_seen_and_carried_out(changes: dict[str, Any], settled: bool) -> None:
