@@ -5,14 +5,14 @@ The agents reach the scaler through a tiny forwarder, as they reach a Cloud Run 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,17 @@ from pathlib import Path
 
 import yaml
 
+from cell_records.codec import cell_record
 from runner_pool.provision import create_cells
 from tests.emulator_process import Emulator, running_emulator
+from tests.forwarder import Forwarder
 
 DEPLOYMENT = "e2e"
 POOL = "linux"
 LABELS = ("self-hosted", "linux", "x64")
 AGENT = (sys.executable, "-m", "runner_agent")
 RUNNER = f"{sys.executable} -m emulator.runner"
+COMMAND = (sys.executable, "-m", "runner_pool")
 
 # Shorter than the defaults, so that a story of minutes fits into seconds; settle, dying and stop_ladder keep theirs.
 # Every relation between the times holds.
@@ -42,72 +45,16 @@ QUICK_TIMES = {
 }
 
 
-class Forwarder:
-    """Forwards TCP connections on one port to the next backend that accepts, like a load balancer."""
-
-    def __init__(self) -> None:
-        self.backends: list[int] = []
-        self._next = 0
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """What the agents are given."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def close(self) -> None:
-        """Drop every connection and end."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._listening.close()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._listening))
-        self._loop.run_forever()
-        pending = asyncio.all_tasks(self._loop)
-        for task in pending:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-        self._loop.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            backend = await self._backend()
-            if backend is not None:
-                await asyncio.gather(_copy(reader, backend[1]), _copy(backend[0], writer))
-        finally:
-            writer.close()
-
-    async def _backend(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        for _ in range(len(self.backends)):
-            self._next += 1
-            port = self.backends[self._next % len(self.backends)]
-            with contextlib.suppress(OSError):
-                return await asyncio.open_connection("127.0.0.1", port)
-        return None
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        with contextlib.suppress(OSError):
-            writer.close()
+# Below the range that the kernel draws the near ends of connections from: what is free now stays free until it is used.
+PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on."""
+    while True:
+        port = random.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass(kw_only=True)
@@ -118,6 +65,7 @@ class PoolWorld:
     folder: Path
     forwarder: Forwarder
     config: dict[str, object]
+    scaler_command: Sequence[str] = COMMAND
     scalers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def write_config(self, name: str, **service: object) -> Path:
@@ -134,7 +82,7 @@ class PoolWorld:
         path = self.write_config(f"scaler-{number}", port=port)
         with (self.folder / f"scaler-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "runner_pool", "serve", "--config", str(path)], stdout=log, stderr=log
+                [*self.scaler_command, "serve", "--config", str(path)], stdout=log, stderr=log
             )
         self.scalers.append(process)
         self.forwarder.backends.append(port)
@@ -156,12 +104,35 @@ class PoolWorld:
         """One call of the command with this world's configuration."""
         path = self.write_config("command", port=free_port())
         return subprocess.run(
-            [sys.executable, "-m", "runner_pool", verb, "--config", str(path), *arguments],
+            [*COMMAND, verb, "--config", str(path), *arguments],
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+
+    def counts(self) -> Mapping[str, int]:
+        """The count of every worker pool, as the stand-in cloud has been told."""
+        cloud = self.emulator.cloud
+        found = cloud.http.get(f"/v2/{cloud.parent}/workerPools").raise_for_status().json()
+        return {
+            pool["name"].rpartition("/")[2]: int(pool.get("scaling", {}).get("manualInstanceCount", 0))
+            for pool in found.get("workerPools", [])
+        }
+
+    def standing_leases(self) -> list[str]:
+        """Every lease that stands in a record, and every registration that a record still wants removed."""
+        database = self.folder / "records.db"
+        if not database.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(database, timeout=10)) as records:
+            texts = records.execute("SELECT key, text FROM records WHERE key LIKE 'cells/%'").fetchall()
+        standing = []
+        for key, text in texts:
+            record = cell_record(text, key=key)
+            standing += [f"{key} {lease.runner_name}" for lease in record.leases]
+            standing += [f"{key} ghost {ghost.runner_name}" for ghost in record.ghosts]
+        return standing
 
     def logs(self) -> str:
         """The last lines of every scaler's log, for a failed story."""
@@ -188,13 +159,18 @@ def pool_world(
     times: Mapping[str, str] | None = None,
     webhooks: bool = True,
     time_factor: float = 0.05,
+    seed: int = 7,
     pool_settings: Mapping[str, object] | None = None,
+    store_faults: Path | None = None,
 ) -> Iterator[PoolWorld]:
-    """A stand-in world with one organization, one repository `acme/widgets`, cells of these sizes, and no scaler yet."""
+    """A stand-in world with one organization, one repository `acme/widgets`, cells of these sizes, and no scaler yet.
+
+    `store_faults`: the file that says what goes wrong in the scalers' record store (`tests.faults.store`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     forwarder = Forwarder()
     try:
-        with running_emulator(folder / "world", time_factor=time_factor) as emulator:
+        with running_emulator(folder / "world", time_factor=time_factor, seed=seed) as emulator:
             app = emulator.github.setup()
             key = folder / "app.pem"
             key.write_text(app["private_key"])
@@ -258,7 +234,15 @@ def pool_world(
                     pool=pool,
                 ),
             )
-            world = PoolWorld(emulator=emulator, folder=folder, forwarder=forwarder, config=config)
+            world = PoolWorld(
+                emulator=emulator,
+                folder=folder,
+                forwarder=forwarder,
+                config=config,
+                scaler_command=COMMAND
+                if store_faults is None
+                else (sys.executable, "-m", "tests.faults.scaler_program", str(store_faults)),
+            )
             try:
                 yield world
             finally:
