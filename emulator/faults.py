@@ -72,6 +72,11 @@ def seconds(default: float) -> Parameter:
     return Parameter(name="seconds", default=default)
 
 
+def spread_seconds(default: float) -> Parameter:
+    """Up to so much more than `seconds`, evenly: `Faults.drawn_seconds`."""
+    return Parameter(name="spread_seconds", default=default)
+
+
 def per_minute(default: float) -> Parameter:
     """How often it strikes on average, at random moments."""
     return Parameter(name="per_minute", default=default)
@@ -162,6 +167,10 @@ class Faults(Generic[Name]):
         self.struck[fault] = self.struck.get(fault, 0) + 1
         if fault in self._on:
             self._on[fault].struck += 1
+
+    def drawn_seconds(self, numbers: Mapping[str, float]) -> float:
+        """`seconds` and, by chance, up to `spread_seconds` more."""
+        return numbers["seconds"] + self.chance.uniform(0, numbers["spread_seconds"])
 
     def due(self, now: float) -> Iterator[tuple[Name, Mapping[str, float]]]:
         """The faults with a rate whose time has come; whoever finds a victim counts the stroke."""

@@ -19,6 +19,7 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from emulator.faults import Given
 from emulator.github.jobs import PlanLoader
 from emulator.github.server import GitHubStandIn, load_plan
 from tests.emulator_github_runner import Runner
@@ -58,7 +59,13 @@ class GitHubServer:
     Its clock is the system's until a test moves it with `pass_time`, so nothing needs to be waited for.
     """
 
-    def __init__(self, *, time_factor: float = 1.0, plan_loader: PlanLoader = load_plan) -> None:
+    def __init__(
+        self,
+        *,
+        time_factor: float = 1.0,
+        plan_loader: PlanLoader = load_plan,
+        faults: Given | None = None,
+    ) -> None:
         self.clock = MovableClock()
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -69,6 +76,7 @@ class GitHubServer:
             clock=self.clock,
             public_url=lambda: self.url,
             plan_loader=plan_loader,
+            faults=faults,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(

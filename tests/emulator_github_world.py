@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.faults import fault_argument
 from emulator.github.delays import Delays
+from emulator.github.faults import CATALOGUE, Fault
 from emulator.github.jobs import PlanLoader
 from emulator.github.refusals import ControlRefusal
-from emulator.github.runners import Registration, RegistrationWish, Scope
+from emulator.github.registration_wish import RegistrationWish
+from emulator.github.runners import Registration, Scope
 from emulator.github.world import World
 
 EPOCH = 1_800_000_000.0
@@ -114,6 +117,14 @@ class PureWorld:
             now=self.now,
         )
         self.repository = self.organization.repositories["widgets"]
+
+    def switch_on(self, *faults: str) -> None:
+        """Exactly these are on, each written as on the command line."""
+        given = dict(fault_argument(text, CATALOGUE) for text in faults)
+        self.world.faults.replace(given, now=self.now)
+
+    def struck(self, fault: Fault) -> int:
+        return self.world.faults.struck.get(fault, 0)
 
     def push(self) -> Any:
         [run] = self.world.work.push(

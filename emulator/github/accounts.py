@@ -219,6 +219,10 @@ class Accounts:
             raise RestRefusal(401, "Bad credentials")
         return found
 
+    def revoke_tokens(self) -> None:
+        """No installation token that was issued before is good any longer."""
+        self._tokens.clear()
+
     def visible_repositories(self, token: InstallationToken) -> list[Repository]:
         organization = self._organizations[token.installation.organization.casefold()]
         return [repository for repository in organization.repositories.values() if token.sees(repository)]

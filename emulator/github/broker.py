@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from emulator.github.faults import strokes_in_the_runner
 from emulator.github.jobs import Job, Run
 from emulator.github.links import moment
 from emulator.github.refusals import BROKER, BrokerRefusal, ControlRefusal, Refusal
@@ -26,13 +27,14 @@ from emulator.github.runner_reports import (
     verify_assertion,
 )
 from emulator.github.runners import Registration, RegistrationState, Session
-from emulator.github.site import Site
+from emulator.github.site import Site, disconnection
 from emulator.github.tokens import LIFE_SECONDS, Bearer
 
 POLL_SECONDS: Final = 50.0  # how long the broker holds a message poll; the client gives up after 100 s
 JOB_TOKEN_SECONDS: Final = 6 * 3600.0
 INSTANCE_HEADER: Final = "x-emulator-instance"
 RENEWAL_VARIABLE: Final = "system.emulator.renew_seconds"
+FAULTS_VARIABLE: Final = "system.emulator.runner_faults"
 CANCEL_TIMEOUT: Final = "00:05:00"  # a .NET TimeSpan: how long a cancelled job may take to end
 
 
@@ -147,7 +149,7 @@ class Broker:
         )
 
     async def _delete_session(self, request: Request) -> Response:
-        self._site.world.runners.close_session(self._runner(request))
+        self._site.world.runners.close_session(self._runner(request), now=self._site.clock())
         self._site.settle()
         return Response(status_code=200)
 
@@ -158,6 +160,9 @@ class Broker:
         await self._hold(request, registration, session, wants_work=wants_work)
         if registration.state is RegistrationState.DELETED:
             raise BrokerRefusal(404, "Runner not found", source=BROKER, kind="RunnerNotFound")
+        if session.refused:
+            message = f"Runner version v{registration.version} is deprecated and cannot receive messages."
+            raise BrokerRefusal(403, message, source=BROKER, kind="RunnerVersionTooOld")
         if session.cancellation is not None:
             cancelled, session.cancellation = session.cancellation, None
             return _sent(session, "JobCancellation", {"jobId": cancelled, "timeout": CANCEL_TIMEOUT})
@@ -175,9 +180,9 @@ class Broker:
             self._site.settle()
             if (session.assignment is not None and wants_work) or session.cancellation is not None:
                 return
-            if registration.state is RegistrationState.DELETED or self._site.is_closing:
+            if registration.state is RegistrationState.DELETED or session.refused or self._site.is_closing:
                 return
-            waits = {asyncio.ensure_future(changed.wait()), asyncio.ensure_future(_disconnection(request))}
+            waits = {asyncio.ensure_future(changed.wait()), asyncio.ensure_future(disconnection(request))}
             _, pending = await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             for wait in pending:
                 wait.cancel()
@@ -234,6 +239,9 @@ class Broker:
         )
         # Ours: the real runner renews every minute; this is that minute in a world that runs faster.
         message["variables"][RENEWAL_VARIABLE] = {"value": str(delays.renewal_seconds)}
+        strokes = strokes_in_the_runner(self._site.world.faults)
+        if strokes:
+            message["variables"][FAULTS_VARIABLE] = {"value": json.dumps(strokes)}
         return message
 
     async def _renew_job(self, request: Request) -> Response:
@@ -286,11 +294,6 @@ async def _json_object(request: Request, *, source: str | None = None) -> dict[s
         message = "The body is not a JSON object"
         raise BrokerRefusal(400, message) if source is None else BrokerRefusal(400, message, source=source)
     return parsed
-
-
-async def _disconnection(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _family(description: object) -> str | None:

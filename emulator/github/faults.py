@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from emulator.faults import Description, Faults, Parameter, on_occasion, seconds, share
+from emulator.faults import Description, Faults, Parameter, on_occasion, seconds, share, spread_seconds
 
 LIMITS = "https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 RUNNER = "https://github.com/actions/runner"
@@ -77,11 +77,6 @@ IN_THE_RUNNER = (
     Fault.FORGED_LINES,
     Fault.DAEMONIZING_STEP,
 )
-
-
-def _spread(default: float) -> Parameter:
-    """Up to so much more than `seconds`, evenly."""
-    return Parameter(name="spread_seconds", default=default)
 
 
 CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
@@ -209,7 +204,7 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             "A job is shown so much longer as it was before it began, or before it ended.",
             f"{TERRAFORM}/issues/5085",
             seconds(25),
-            _spread(35),
+            spread_seconds(35),
         ),
         Fault.WEBHOOK_LOST: on_occasion(
             "A webhook is not sent.",
@@ -262,7 +257,7 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             "A runner that has had its session for so long without a job is removed: its poll gets RunnerNotFound.",
             f"{RUNNER}/issues/4726",
             seconds(120),
-            _spread(240),
+            spread_seconds(240),
         ),
         Fault.VERSION_UNSERVED: on_occasion(
             "A runner's version is too old: it registers and listens, and never gets a job.",
@@ -309,3 +304,9 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
         ),
     }
 )
+
+
+def strokes_in_the_runner(faults: GitHubFaults) -> dict[str, dict[str, float]]:
+    """What is to go wrong in a runner with the job that it has just acquired: fault -> its numbers."""
+    struck = {fault.value: faults.strike(fault) for fault in IN_THE_RUNNER}
+    return {name: dict(numbers) for name, numbers in struck.items() if numbers is not None}

@@ -6,6 +6,7 @@ https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-
 import enum
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,7 @@ from emulator.github.refusals import RestRefusal, not_accessible, not_found
 from emulator.github.runners import Scope
 from emulator.github.site import Site
 from emulator.github.world import World
+from emulator.lost_reply import LostReply
 
 LARGEST_BODY: Final = 1_000_000
 TEMPLATE: Final = "emulator.github.template"  # where the ASGI scope carries an operation's path
@@ -129,6 +131,7 @@ class Gateway:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._open: Counter[str] = Counter()
 
     def routes(self, operations: Iterable[Operation]) -> list[Route]:
         return [Route(one.path, self._endpoint(one), methods=[one.method]) for one in operations]
@@ -138,42 +141,72 @@ class Gateway:
             request.scope[TEMPLATE] = operation.path
             now = self._site.clock()
             bearer = _bearer(request)
+            ahead = faults.clock_ahead_seconds()
             reading: Reading | None = None
+            caller: str | None = None
             try:
-                installation, token = self._authenticated(operation, bearer, now=now)
+                faults.refuse_broken()
+                installation, token = self._authenticated(operation, bearer, now=now, ahead=ahead)
                 caller = (
                     f"app ID {installation.app.id}" if token is None else f"installation ID {installation.id}"
                 )
-                reading = self._site.world.limits.reading(caller, CORE, now=now)
+                self._open[caller] += 1
                 if not operation.is_free:
-                    self._site.world.limits.refuse_exceeded(caller, CORE, now=now)
-                try:
-                    reply = await self._handled(operation, request, installation, token, now=now)
-                    response = _rendered(reply, request, bearer)
-                except RestRefusal as refusal:
-                    if isinstance(refusal, RateLimitRefusal):
-                        raise
-                    response = _json(refusal.body, refusal.status)
+                    at_once = self._open[caller]
+                    faults.refuse_limited(caller, operation.method, at_once=at_once, now=now)
+                reading = limits.reading(caller, CORE, now=now)
+                if not operation.is_free:
+                    limits.refuse_exceeded(caller, CORE, now=now)
+                response = await self._answered(operation, request, installation, token, bearer, now=now)
                 if not operation.is_free and response.status_code != 304:
-                    reading = self._site.world.limits.spend(caller, CORE, now=now)
-            except RateLimitRefusal as refusal:
-                reading = refusal.reading
-                response = _json(refusal.body, refusal.status)
+                    reading = limits.spend(caller, CORE, now=now)
+                await self._site.hold(request, seconds=faults.hold_seconds())
             except RestRefusal as refusal:
+                reading = refusal.reading if isinstance(refusal, RateLimitRefusal) else reading
                 response = _json(refusal.body, refusal.status)
-            self._add_headers(response, request, operation, reading)
+                response.headers.update(refusal.headers)
+            finally:
+                self._close(caller)
+            self._add_headers(response, request, operation, reading and reading.ahead(ahead))
+            if faults.loses_reply(operation.method, response.status_code):
+                return LostReply(status_code=response.status_code)
             return response
 
+        faults, limits = self._site.world.rest_faults, self._site.world.limits
         return endpoint
 
+    def _close(self, caller: str | None) -> None:
+        if caller is not None:
+            self._open[caller] -= 1
+
+    async def _answered(
+        self,
+        operation: Operation,
+        request: Request,
+        installation: Installation,
+        token: InstallationToken | None,
+        bearer: str | None,
+        *,
+        now: float,
+    ) -> Response:
+        """What the operation answers; its refusals count against the allowance like any reply."""
+        try:
+            reply = await self._handled(operation, request, installation, token, now=now)
+            return _rendered(reply, request, bearer)
+        except RateLimitRefusal:
+            raise
+        except RestRefusal as refusal:
+            return _json(refusal.body, refusal.status)
+
     def _authenticated(
-        self, operation: Operation, bearer: str | None, *, now: float
+        self, operation: Operation, bearer: str | None, *, now: float, ahead: float
     ) -> tuple[Installation, InstallationToken | None]:
         accounts = self._site.world.accounts
         if bearer is None:
             raise RestRefusal(401, "Requires authentication")
         if operation.credential is Credential.APP:
-            return accounts.authenticated_app(bearer, now=now), None
+            return accounts.authenticated_app(bearer, now=now + ahead), None
+        self._site.world.rest_faults.revoke_tokens()
         token = accounts.authenticated_installation(bearer, now=now)
         if operation.permission is not None and not token.allows(*operation.permission):
             raise not_accessible()

@@ -85,7 +85,7 @@ class Job:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Run:
-    """One run of one workflow file."""
+    """One run of one workflow file. The last three say until when faults bend what is shown of it."""
 
     id: int
     number: int
@@ -100,6 +100,9 @@ class Run:
     github: dict[str, Any]
     progress: "Progress"
     job_ids: list[int] = field(default_factory=list)
+    hidden_until: float = 0.0
+    jobs_hidden_until: float = 0.0
+    shown_queued_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ class Ledger:
         self._jobs: dict[int, Job] = {}
         self._by_uuid: dict[str, int] = {}
         self._logs: dict[int, str] = {}
+        self._late: dict[int, list[tuple[float, Job]]] = {}
         self._workflow_ids: dict[tuple[int, str], int] = {}
         self._events: list[JobEvent] = []
         self._next_run_id = FIRST_RUN_ID
@@ -95,6 +96,10 @@ class Ledger:
         """`job` takes the place of the value that had its id."""
         self._jobs[job.id] = job
 
+    def show_late(self, before: Job, *, until: float) -> None:
+        """`before` is what is shown of the job until then, whatever it has become."""
+        self._late.setdefault(before.id, []).append((until, before))
+
     def tell(self, action: str, job: Job, *, now: float) -> None:
         """Note an event; the run has moved."""
         run = self.run_of(job)
@@ -155,6 +160,10 @@ class Ledger:
     def with_uuid(self, job_uuid: str) -> Job | None:
         job_id = self._by_uuid.get(job_uuid)
         return None if job_id is None else self._jobs[job_id]
+
+    def shown_late(self, job: Job, *, now: float) -> Job | None:
+        """The earliest value that is still to be shown; None when that is the present one."""
+        return next((before for until, before in self._late.get(job.id, ()) if now < until), None)
 
     def jobs_of(self, run: Run) -> list[Job]:
         return [self._jobs[job_id] for job_id in run.job_ids]

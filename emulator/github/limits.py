@@ -1,19 +1,21 @@
-"""GitHub's primary rate limits. Pure: the time is an argument.
+"""GitHub's rate limits. Pure: the time is an argument.
 
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 https://docs.github.com/en/actions/reference/limits (registrations of runners)
-The secondary limits (points a minute, concurrent requests) are not modelled.
+The secondary limits hold while the fault `secondary-limit` is on: `rest_faults`.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from emulator.github.refusals import RestRefusal
 
 CORE: Final = "core"
 REGISTRATION: Final = "actions_runner_registration"
 EXCEEDED_DOCUMENTATION: Final = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
+SECONDARY_WINDOW_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,18 @@ class RateLimitRefusal(RestRefusal):
         self.reading = reading
 
 
+class SecondaryRefusal(RestRefusal):
+    """Too much at once; `retry_after_seconds` 0 leaves the client without an advice."""
+
+    def __init__(self, status: int, *, retry_after_seconds: int) -> None:
+        super().__init__(
+            status,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            documentation_url=f"{EXCEEDED_DOCUMENTATION}#about-secondary-rate-limits",
+        )
+        self.headers = {"retry-after": str(retry_after_seconds)} if retry_after_seconds else {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """How much of an allowance is left. `reset` is in whole seconds since the epoch."""
@@ -49,6 +63,10 @@ class Reading:
     @property
     def remaining(self) -> int:
         return max(0, self.limit - self.used)
+
+    def ahead(self, seconds: float) -> Self:
+        """As a clock shows it that is so far ahead."""
+        return replace(self, reset=self.reset + int(seconds))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -87,6 +105,10 @@ class Limits:
         if reading.remaining == 0:
             raise RateLimitRefusal(f"API rate limit exceeded for {caller}.", reading)
 
+    def exhaust(self, caller: str, resource: str, *, until: float) -> None:
+        """Nothing is left before `until`."""
+        self._windows[caller, resource] = (until, self._allowances[resource].limit)
+
     def spend(self, caller: str, resource: str, *, now: float) -> Reading:
         """Count one request; what is left after it."""
         end, used = self._windows.get((caller, resource), (0.0, 0))
@@ -94,3 +116,19 @@ class Limits:
             end, used = now + self._allowances[resource].window_seconds, 0
         self._windows[caller, resource] = (end, used + 1)
         return self.reading(caller, resource, now=now)
+
+
+class Points:
+    """What each caller has spent in the last sixty seconds, in the points of the secondary limits."""
+
+    def __init__(self) -> None:
+        self._spent: defaultdict[str, deque[tuple[float, int]]] = defaultdict(deque)
+
+    def spent(self, caller: str, *, now: float) -> int:
+        entries = self._spent[caller]
+        while entries and entries[0][0] <= now - SECONDARY_WINDOW_SECONDS:
+            entries.popleft()
+        return sum(points for _, points in entries)
+
+    def spend(self, caller: str, points: int, *, now: float) -> None:
+        self._spent[caller].append((now, points))

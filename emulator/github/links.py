@@ -1,4 +1,4 @@
-"""The addresses that GitHub's objects carry. Pure."""
+"""The addresses and times that GitHub's objects carry. Pure."""
 
 import base64
 from dataclasses import dataclass
@@ -10,9 +10,13 @@ from emulator.github.runners import Scope
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """`public_url` is where browsers and clients reach the stand-in, without a slash at the end."""
+    """`public_url` is where browsers and clients reach the stand-in, without a slash at the end.
+
+    `ahead_seconds` is how far GitHub's clock is ahead of everybody else's; below 0: behind.
+    """
 
     public_url: str
+    ahead_seconds: float = 0.0
 
     @property
     def api(self) -> str:
@@ -40,6 +44,13 @@ class Links:
 
     def repository_page(self, repository: Repository) -> str:
         return f"{self.public_url}/{repository.full_name}"
+
+    def moment(self, seconds: float) -> str:
+        """A moment as GitHub's clock has it."""
+        return moment(seconds + self.ahead_seconds)
+
+    def optional_moment(self, seconds: float | None) -> str | None:
+        return None if seconds is None else self.moment(seconds)
 
     def scope(self, scope: Scope) -> str:
         if scope.repository is None:

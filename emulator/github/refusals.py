@@ -7,6 +7,8 @@ Refusal
 └── ControlRefusal  the control door's, which is ours
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 DOCUMENTATION: Final = "https://docs.github.com/rest"
@@ -30,6 +32,8 @@ class Refusal(Exception):
 
 class RestRefusal(Refusal):
     """https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api"""
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, status: int, message: str, *, documentation_url: str = DOCUMENTATION) -> None:
         super().__init__(status, message)

@@ -3,22 +3,26 @@
 Each function carries the address of GitHub's page about it.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.github import wire_accounts, wire_actions
+from emulator.github.faults import Fault
 from emulator.github.gateway import Call, Credential, Handler, Operation, Reply
 from emulator.github.jit_configuration import encoded_jit_configuration
 from emulator.github.jobs import Run
 from emulator.github.keys import public_pem
 from emulator.github.limits import ALLOWANCES, CORE, REGISTRATION
 from emulator.github.refusals import not_found
-from emulator.github.runners import Registration, registration_wish
+from emulator.github.registration_wish import registration_wish
+from emulator.github.runners import Registration
 from emulator.github.tokens import Bearer
 
 # "This endpoint will return up to 1,000 results for each search when using the following parameters":
 # https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
 MOST_FILTERED_RUNS: Final = 1_000
+DAY_SECONDS: Final = 86_400
 
 
 async def app(call: Call) -> Reply:
@@ -61,9 +65,11 @@ async def installation_repositories(call: Call) -> Reply:
 
 async def workflow_runs(call: Call) -> Reply:
     """https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository"""
-    filters = _run_filters(call)
-    runs = call.world.ledger.runs_of(call.repository(), keep=lambda run: all(fits(run) for fits in filters))
-    if filters:
+    filters, status = _run_filters(call), call.query.get("status")
+    runs = call.world.shown.runs(
+        call.repository(), status=status, keep=lambda run: all(fits(run) for fits in filters), now=call.now
+    )
+    if filters or status is not None:
         runs = runs[:MOST_FILTERED_RUNS]
     return call.listing("workflow_runs", runs, lambda run: _run(call, run))
 
@@ -79,20 +85,22 @@ async def jobs_of_run(call: Call) -> Reply:
     `filter` chooses among attempts; a run here has one.
     """
     run = call.world.ledger.run(call.number("run_id"), call.repository())
-    jobs = call.world.ledger.jobs_of(run)
+    jobs = call.world.shown.jobs_of(run, now=call.now)
     return call.listing("jobs", jobs, lambda job: wire_actions.workflow_job(job, run, call.links))
 
 
 async def job(call: Call) -> Reply:
     """https://docs.github.com/en/rest/actions/workflow-jobs#get-a-job-for-a-workflow-run"""
     found, run = call.world.ledger.job(call.number("job_id"), call.repository())
-    return Reply(body=wire_actions.workflow_job(found, run, call.links))
+    shown = call.world.shown.job(found, now=call.now)
+    return Reply(body=wire_actions.workflow_job(shown, run, call.links))
 
 
 async def runners(call: Call) -> Reply:
     """https://docs.github.com/en/rest/actions/self-hosted-runners#list-self-hosted-runners-for-an-organization"""
     name = call.query.get("name")
-    found = [one for one in call.world.runners.listed(call.scope()) if name is None or one.name == name]
+    listed = call.world.shown.runners(call.scope(), now=call.now)
+    found = [one for one in listed if name is None or one.name == name]
     return call.listing("runners", found, lambda one: _runner(call, one))
 
 
@@ -103,7 +111,7 @@ async def runner(call: Call) -> Reply:
 
 async def delete_runner(call: Call) -> Reply:
     """https://docs.github.com/en/rest/actions/self-hosted-runners#delete-a-self-hosted-runner-from-an-organization"""
-    call.site.wake(call.world.runners.delete(call.number("runner_id"), call.scope()))
+    call.site.wake(call.world.runners.delete(call.number("runner_id"), call.scope(), now=call.now))
     return Reply(status=204)
 
 
@@ -117,6 +125,25 @@ async def runner_groups(call: Call) -> Reply:
         groups = [group for group in groups if repository is not None and group.serves(repository)]
     return call.listing(
         "runner_groups", groups, lambda group: wire_accounts.runner_group(group, organization, call.links)
+    )
+
+
+async def runner_deprecation(call: Call) -> Reply:
+    """When a version of the runner may no longer register, and no longer run: null when no day is set.
+
+    https://docs.github.com/en/rest/actions/self-hosted-runners
+    """
+    version = call.path["version"]
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise not_found()
+    faults = call.world.faults
+    too_old = any(faults.numbers(one) for one in (Fault.VERSION_UNSERVED, Fault.VERSION_REFUSED))
+    return Reply(
+        body={
+            "runner_version": version,
+            "registration_deprecates_at": None,
+            "runtime_deprecates_at": call.links.moment(call.now - DAY_SECONDS) if too_old else None,
+        }
     )
 
 
@@ -142,7 +169,10 @@ async def generate_jit_configuration(call: Call) -> Reply:
     )
     return Reply(
         status=201,
-        body={"runner": wire_actions.runner(registration, online=False), "encoded_jit_config": encoded},
+        body={
+            "runner": wire_actions.runner(registration, online=False, busy=False),
+            "encoded_jit_config": encoded,
+        },
     )
 
 
@@ -151,26 +181,27 @@ async def rate_limit(call: Call) -> Reply:
     caller = f"installation ID {call.installation.id}"
     places = {REGISTRATION: f"{call.installation.organization}/"}
     readings = {
-        resource: call.world.limits.reading(places.get(resource, caller), resource, now=call.now).body
+        resource: call.world.limits.reading(places.get(resource, caller), resource, now=call.now)
+        .ahead(call.links.ahead_seconds)
+        .body
         for resource in ALLOWANCES
     }
     return Reply(body={"resources": readings, "rate": readings[CORE]})
 
 
 def _run(call: Call, run: Run) -> dict[str, Any]:
-    status, conclusion = call.world.ledger.status_of(run)
+    status, conclusion = call.world.shown.status_of(run, now=call.now)
     return wire_actions.workflow_run(run, status=status, conclusion=conclusion, links=call.links)
 
 
 def _runner(call: Call, registration: Registration) -> dict[str, Any]:
-    return wire_actions.runner(registration, online=call.world.runners.is_online(registration, now=call.now))
+    online, busy = call.world.shown.state_of(registration, now=call.now)
+    return wire_actions.runner(registration, online=online, busy=busy)
 
 
 def _run_filters(call: Call) -> list[Callable[[Run], bool]]:
     query = call.query
     filters: list[Callable[[Run], bool]] = []
-    if "status" in query:
-        filters.append(lambda run: query["status"] in call.world.ledger.status_of(run))
     if "event" in query:
         filters.append(lambda _run: query["event"] == "push")
     if "branch" in query:
@@ -251,6 +282,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *_in_both_scopes(
         "POST", "/actions/runners/generate-jitconfig", generate_jit_configuration, level="write"
     ),
+    *_in_both_scopes("GET", "/actions/runners/deprecations/{version}", runner_deprecation, level="read"),
     *_in_both_scopes("GET", "/actions/runners/{runner_id}", runner, level="read"),
     *_in_both_scopes("DELETE", "/actions/runners/{runner_id}", delete_runner, level="write"),
     Operation(

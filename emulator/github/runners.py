@@ -11,22 +11,18 @@ found".
 """
 
 import enum
+import math
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from emulator.github.accounts import HOSTED_GROUP_ID, Organization, Repository, RunnerGroup
 from emulator.github.delays import Delays
+from emulator.github.faults import Fault, GitHubFaults
 from emulator.github.refusals import BROKER, BrokerRefusal, RestRefusal, TokenRefusal, not_found
-
-LONGEST_NAME: Final = 64  # https://github.com/actions/runner/pull/1710
-MOST_LABELS: Final = 100
-REGISTRATION_DOCUMENTATION: Final = (
-    "https://docs.github.com/rest/actions/self-hosted-runners"
-    "#create-configuration-for-a-just-in-time-runner-for-an-organization"
-)
+from emulator.github.registration_wish import REGISTRATION_DOCUMENTATION, RegistrationWish
 
 
 class RegistrationState(enum.Enum):
@@ -52,6 +48,7 @@ class Session:
     """One listener's session. `polls` counts its open polls for work.
 
     What it has to be told: `assignment`, the request id of a job; `cancellation`, the uuid of a job to stop.
+    Its runner can be too old: `unserved` gets no job, `refused` no message. `removed_at`: if still idle by then.
     """
 
     id: str
@@ -61,6 +58,9 @@ class Session:
     assignment: str | None = None
     cancellation: str | None = None
     messages: int = 0
+    unserved: bool = False
+    refused: bool = False
+    removed_at: float | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -79,6 +79,23 @@ class Registration:
     instance: str | None = None
     os: str = "unknown"
     version: str | None = None
+    assigned_at: float | None = None
+    gone_at: float | None = None
+    online_from: float | None = None
+    closed_at: float | None = None
+
+    def leave(self, state: RegistrationState, *, now: float) -> None:
+        """It is consumed or deleted; whichever came first stays."""
+        if self.state in LISTED:
+            self.state, self.gone_at = state, now
+
+    def was_busy(self, moment: float) -> bool:
+        """Whether it held a job then."""
+        return (
+            self.assigned_at is not None
+            and self.assigned_at <= moment
+            and (self.gone_at is None or moment < self.gone_at)
+        )
 
     @property
     def is_busy(self) -> bool:
@@ -93,6 +110,7 @@ class Registration:
             and self.session is not None
             and self.session.polls > 0
             and self.session.assignment is None
+            and not (self.session.unserved or self.session.refused)
         )
 
     def serves(self, *, repository: Repository, labels: Iterable[str], group: str | None) -> bool:
@@ -113,21 +131,12 @@ class Registration:
         return (bool(wanted) or group is not None) and wanted <= {label.casefold() for label in self.labels}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationWish:
-    """What a caller of generate-jitconfig asks for, checked."""
-
-    name: str
-    group_id: int
-    labels: tuple[str, ...]
-    work_folder: str
-
-
 class Runners:
     """All registrations there ever were, and who is listening."""
 
-    def __init__(self, *, delays: Delays, chance: random.Random) -> None:
+    def __init__(self, *, delays: Delays, chance: random.Random, faults: GitHubFaults) -> None:
         self._delays = delays
+        self._faults = faults
         self._chance = chance
         self._registrations: dict[int, Registration] = {}
         self._next_id = 1
@@ -182,6 +191,16 @@ class Runners:
             if registration.state in LISTED and _same_scope(registration.scope, scope)
         ]
 
+    def listed_at(self, scope: Scope, moment: float) -> list[Registration]:
+        """What was listed then."""
+        return [
+            registration
+            for registration in self._registrations.values()
+            if registration.created_at <= moment
+            and (registration.gone_at is None or moment < registration.gone_at)
+            and _same_scope(registration.scope, scope)
+        ]
+
     def every(self) -> Iterator[Registration]:
         """Everything that GitHub still lists anywhere."""
         return (registration for registration in self._registrations.values() if registration.state in LISTED)
@@ -197,22 +216,36 @@ class Runners:
             raise not_found()
         return registration
 
-    def delete(self, runner_id: int, scope: Scope) -> Registration:
+    def delete(self, runner_id: int, scope: Scope, *, now: float) -> Registration:
         """Take a registration away. Raises `RestRefusal` 404, and 422 while it runs a job."""
         registration = self.find(runner_id, scope)
-        if registration.state is RegistrationState.ASSIGNED:
+        if registration.state is RegistrationState.ASSIGNED and not self._faults.strike(Fault.BUSY_DELETED):
             raise RestRefusal(
                 422,
                 f'Runner "{registration.name}" is still running a job',
                 documentation_url="https://docs.github.com/rest/actions/self-hosted-runners",
             )
-        registration.state = RegistrationState.DELETED
+        registration.leave(RegistrationState.DELETED, now=now)
         return registration
 
+    def remove_idle(self, *, now: float) -> list[Registration]:
+        """Take away what GitHub has seen idle for too long; whoever listened has to be told."""
+        removed = [one for one in self.every() if not one.is_busy and now >= _removed_at(one)]
+        for registration in removed:
+            registration.leave(RegistrationState.DELETED, now=now)
+        return removed
+
+    def next_removal(self) -> float:
+        """When `remove_idle` has something to do; infinite when never."""
+        return min((_removed_at(one) for one in self.every() if not one.is_busy), default=math.inf)
+
     def is_online(self, registration: Registration, *, now: float) -> bool:
+        """`now` may be a moment that has passed."""
         session = registration.session
-        if session is None:
+        if registration.online_from is None or now < registration.online_from:
             return False
+        if session is None:
+            return registration.closed_at is not None and now < registration.closed_at
         return session.polls > 0 or now - session.last_seen < self._delays.offline_after_seconds
 
     def with_client_id(self, client_id: str) -> Registration:
@@ -244,16 +277,24 @@ class Runners:
             session.polls > 0 or now - session.last_seen < self._delays.session_silence_seconds
         ):
             raise BrokerRefusal(409, "A session for this runner already exists.", source=BROKER)
+        idle = self._faults.strike(Fault.IDLE_RUNNER_REMOVED)
         registration.session = Session(
-            id=str(uuid.UUID(int=self._chance.getrandbits(128), version=4)), opened_at=now, last_seen=now
+            id=str(uuid.UUID(int=self._chance.getrandbits(128), version=4)),
+            opened_at=now,
+            last_seen=now,
+            unserved=self._faults.strike(Fault.VERSION_UNSERVED) is not None,
+            refused=self._faults.strike(Fault.VERSION_REFUSED) is not None,
+            removed_at=now + self._faults.drawn_seconds(idle) if idle else None,
         )
+        registration.online_from = registration.online_from or now
         registration.instance = instance
         registration.version = version
         registration.os = os or registration.os
         return registration.session
 
-    def close_session(self, registration: Registration) -> None:
+    def close_session(self, registration: Registration, *, now: float) -> None:
         registration.session = None
+        registration.closed_at = now
 
     def session_of(self, registration: Registration, session_id: str) -> Session:
         """Raises `BrokerRefusal` RunnerSessionInvalid when the session is not the runner's living one."""
@@ -266,36 +307,9 @@ class Runners:
         return [registration for registration in self._registrations.values() if registration.is_listening]
 
 
-def registration_wish(body: object) -> RegistrationWish:
-    """The body of generate-jitconfig as a checked value. Raises `RestRefusal` 422 as GitHub words it."""
-    if not isinstance(body, dict):
-        raise _invalid("object is expected")
-    for key in ("name", "runner_group_id", "labels"):
-        if key not in body:
-            raise _invalid(f"object is missing required key: {key}")
-    name, group_id, labels = body["name"], body["runner_group_id"], body["labels"]
-    work_folder = body.get("work_folder", "_work")
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise _invalid(f"name must be a text of 1 to {LONGEST_NAME} characters")
-    if isinstance(group_id, bool) or not isinstance(group_id, int):
-        raise _invalid("runner_group_id must be an integer")
-    if not _is_texts(labels) or not 1 <= len(labels) <= MOST_LABELS:
-        raise _invalid(f"labels must be 1 to {MOST_LABELS} texts")
-    if not isinstance(work_folder, str):
-        raise _invalid("work_folder must be a text")
-    return RegistrationWish(name=name, group_id=group_id, labels=tuple(labels), work_folder=work_folder)
-
-
-def _is_texts(value: object) -> bool:
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and all(isinstance(v, str) and v for v in value)
-    )
-
-
-def _invalid(what: str) -> RestRefusal:
-    return RestRefusal(422, f"Invalid input: {what}", documentation_url=REGISTRATION_DOCUMENTATION)
+def _removed_at(registration: Registration) -> float:
+    session = registration.session
+    return math.inf if session is None or session.removed_at is None else session.removed_at
 
 
 def _same_scope(one: Scope, other: Scope) -> bool:

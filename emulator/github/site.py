@@ -7,6 +7,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from starlette.requests import Request
+
+from emulator.github.faults import Fault
 from emulator.github.jobs import JobEvent
 from emulator.github.keys import KeyStock
 from emulator.github.links import Links
@@ -25,12 +28,16 @@ class Site:
         self.events: asyncio.Queue[JobEvent] = asyncio.Queue()
         self.deadlines_changed = asyncio.Event()
         self.is_closing = False
+        self._closing = asyncio.Event()
         self._public_url = public_url
         self._waiting: dict[int, set[asyncio.Event]] = {}
 
     @property
     def links(self) -> Links:
-        return Links(self._public_url().rstrip("/"))
+        skew = self.world.faults.numbers(Fault.CLOCK_SKEW)
+        return Links(
+            self._public_url().rstrip("/"), ahead_seconds=0.0 if skew is None else skew["seconds_ahead"]
+        )
 
     def settle(self) -> None:
         """After every change: expire what is due, give out jobs, wake who got one, pass events on."""
@@ -59,9 +66,26 @@ class Site:
         if not waiting:
             del self._waiting[registration.id]
 
+    async def hold(self, request: Request, *, seconds: float) -> None:
+        """Keep a reply back for so long, unless its client hangs up or the server goes away."""
+        if seconds <= 0 or self.is_closing:
+            return
+        waits = {asyncio.ensure_future(self._closing.wait()), asyncio.ensure_future(disconnection(request))}
+        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
     def close(self) -> None:
-        """Let every open poll end now: the server is going away."""
+        """Let every open poll and every held reply end now: the server is going away."""
         self.is_closing = True
+        self._closing.set()
         for events in self._waiting.values():
             for event in events:
                 event.set()
+
+
+async def disconnection(request: Request) -> None:
+    """Return when the client has hung up. The request's body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

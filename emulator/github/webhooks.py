@@ -10,18 +10,20 @@ import hmac
 import json
 import logging
 import random
-import uuid
+from dataclasses import replace
 from typing import Final
 
 import httpx
 
 from emulator.github.accounts import Webhook
-from emulator.github.jobs import JobEvent
+from emulator.github.foreign_events import foreign_event
+from emulator.github.outbox import Delivery, Kind, Outbox
 from emulator.github.site import Site
 from emulator.github.wire_actions import workflow_job_event
 
 ANSWER_SECONDS: Final = 10.0
 MOST_AT_ONCE: Final = 8
+WRONG_KEY: Final = "nobody agreed on this"
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,11 @@ def webhook_headers(webhook: Webhook, body: bytes, *, app_id: int, delivery: str
 
 
 class WebhookSender:
-    """Takes events from the site and sends each in a task of its own."""
+    """Takes events from the site and sends each in a task of its own, when the outbox says."""
 
     def __init__(self, site: Site, *, chance: random.Random) -> None:
         self._site = site
-        self._chance = chance
+        self._outbox = Outbox(delays=site.world.delays, chance=chance, faults=site.world.faults)
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def run(self) -> None:
@@ -66,19 +68,32 @@ class WebhookSender:
             asyncio.TaskGroup() as deliveries,
         ):
             while True:
-                event = await self._site.events.get()
-                webhook = self._site.world.accounts.webhook
-                if webhook is not None:
-                    deliveries.create_task(self._deliver(client, webhook, event))
+                await self._put_next()
+                for delivery in self._outbox.take_due(now=self._site.clock()):
+                    deliveries.create_task(self._deliver(client, delivery))
 
-    async def _deliver(self, client: httpx.AsyncClient, webhook: Webhook, event: JobEvent) -> None:
+    async def _put_next(self) -> None:
+        """Wait for an event, or until a delivery is due."""
+        due = self._outbox.next_due()
+        pause = None if due is None else max(0.0, due - self._site.clock())
+        try:
+            async with asyncio.timeout(pause):
+                event = await self._site.events.get()
+        except TimeoutError:
+            return
+        webhook = self._site.world.accounts.webhook
+        if webhook is not None:
+            self._outbox.put(event, webhook, now=self._site.clock())
+
+    async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+        event, webhook = delivery.event, delivery.webhook
         organization = self._site.world.accounts.organization(event.run.repository.owner)
         assert organization is not None  # its repository has had a push
+        if delivery.kind is Kind.FOREIGN:
+            event, organization = foreign_event(event, organization)
         body = json.dumps(workflow_job_event(event, organization, self._site.links)).encode()
-        delivery = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
-        headers = webhook_headers(webhook, body, app_id=organization.installation.app.id, delivery=delivery)
-        # Up to twice the usual delay, so that two events of one job can overtake each other.
-        await asyncio.sleep(self._site.world.delays.webhook_seconds * 2 * self._chance.random())
+        signer = replace(webhook, secret=WRONG_KEY) if delivery.kind is Kind.FORGED else webhook
+        headers = webhook_headers(signer, body, app_id=organization.installation.app.id, delivery=delivery.id)
         async with self._slots:
             try:
                 reply = await client.post(webhook.url, content=body, headers=headers)

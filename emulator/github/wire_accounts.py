@@ -16,7 +16,7 @@ from emulator.github.accounts import (
     Repository,
     RunnerGroup,
 )
-from emulator.github.links import Links, moment, node_id
+from emulator.github.links import Links, node_id
 
 USER_PARTS: Final = {
     "url": "",
@@ -111,7 +111,7 @@ def minimal_repository(repository: Repository, links: Links) -> dict[str, Any]:
 def whole_repository(repository: Repository, links: Links) -> dict[str, Any]:
     page = links.repository_page(repository)
     host = links.public_url.split("://", 1)[-1]
-    born = moment(repository.created_at)
+    born = links.moment(repository.created_at)
     return {
         **minimal_repository(repository, links),
         "clone_url": f"{page}.git",
@@ -150,7 +150,7 @@ def whole_repository(repository: Repository, links: Links) -> dict[str, Any]:
 
 
 def app(value: App, links: Links) -> dict[str, Any]:
-    born = moment(value.created_at)
+    born = links.moment(value.created_at)
     return {
         "id": value.id,
         "slug": value.slug,
@@ -170,7 +170,7 @@ def app(value: App, links: Links) -> dict[str, Any]:
 
 
 def installation(value: Installation, links: Links) -> dict[str, Any]:
-    born = moment(value.created_at)
+    born = links.moment(value.created_at)
     return {
         "id": value.id,
         "client_id": value.app.client_id,
@@ -201,7 +201,7 @@ def installation_token(
     """`repositories`: those that the token was narrowed to; None when it was not."""
     body = {
         "token": value.token,
-        "expires_at": moment(value.expires_at),
+        "expires_at": links.moment(value.expires_at),
         "permissions": dict(value.permissions),
         "repository_selection": "all" if repositories is None else "selected",
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emulator.github.accounts import Organization
 from emulator.github.jobs import Job, JobEvent, JobStatus, Run, Step
-from emulator.github.links import Links, moment, node_id, optional_moment
+from emulator.github.links import Links, node_id, optional_moment
 from emulator.github.runners import Registration
 from emulator.github.wire_accounts import (
     account,
@@ -21,13 +21,13 @@ from emulator.github.wire_accounts import (
 SYSTEM_LABELS: Final = frozenset({"self-hosted", "linux", "windows", "macos", "x64", "arm", "arm64"})
 
 
-def runner(registration: Registration, *, online: bool) -> dict[str, Any]:
+def runner(registration: Registration, *, online: bool, busy: bool) -> dict[str, Any]:
     return {
         "id": registration.id,
         "name": registration.name,
         "os": registration.os,
         "status": "online" if online else "offline",
-        "busy": registration.is_busy,
+        "busy": busy,
         "ephemeral": True,
         "runner_group_id": registration.group.id,
         "version": registration.version,
@@ -48,7 +48,7 @@ def workflow_run(run: Run, *, status: str, conclusion: str | None, links: Links)
     suite = run.id + 7  # every run has a check suite of its own
     small = minimal_repository(repository, links)
     pusher = owner_of(repository, links)
-    born = moment(run.created_at)
+    born = links.moment(run.created_at)
     return {
         "id": run.id,
         "name": run.workflow,
@@ -70,7 +70,7 @@ def workflow_run(run: Run, *, status: str, conclusion: str | None, links: Links)
         "html_url": f"{links.repository_page(repository)}/actions/runs/{run.id}",
         "pull_requests": [],
         "created_at": born,
-        "updated_at": moment(run.updated_at),
+        "updated_at": links.moment(run.updated_at),
         "run_started_at": born,
         "actor": pusher,
         "triggering_actor": pusher,
@@ -112,10 +112,10 @@ def workflow_job(job: Job, run: Run, links: Links) -> dict[str, Any]:
         "check_run_url": f"{at}/check-runs/{job.id}",
         "status": job.status.value,
         "conclusion": job.conclusion,
-        "created_at": moment(job.created_at),
+        "created_at": links.moment(job.created_at),
         # Set from the beginning, also while the job is queued.
-        "started_at": moment(job.started_at or job.created_at),
-        "completed_at": optional_moment(job.completed_at),
+        "started_at": links.moment(job.started_at or job.created_at),
+        "completed_at": links.optional_moment(job.completed_at),
         "name": job.name,
         "workflow_name": run.workflow,
         "labels": list(job.labels),

@@ -7,12 +7,14 @@ Must not know HTTP. A job is given away and taken back as GitHub does it:
        └────── nobody acquired it in time ────────────┘                                     └── lock expired ──> COMPLETED
 """
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 
 from emulator.github.accounts import Repository
 from emulator.github.delays import Delays
+from emulator.github.faults import Fault, GitHubFaults
 from emulator.github.jobs import (
     LOST_COMMUNICATION,
     Job,
@@ -39,16 +41,20 @@ class Work:
         runners: Runners,
         ledger: Ledger,
         load_plan: PlanLoader,
+        faults: GitHubFaults,
     ) -> None:
         self._delays = delays
         self._chance = chance
         self._runners = runners
         self._ledger = ledger
         self._load_plan = load_plan
+        self._faults = faults
         self._queued: set[int] = set()  # waiting for a runner
         self._requests: dict[str, int] = {}  # assignments there ever were, to their jobs
         self._held: dict[int, Registration] = {}  # given to a runner and not ended
         self._called: list[Registration] = []
+        self._barred_until: dict[int, float] = {}  # queued jobs that nobody is given before
+        self._cancelled_at: dict[int, float] = {}  # running jobs that a user will cancel
 
     # ── what begins ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,6 +83,10 @@ class Work:
                 github_url=github_url,
                 now=now,
             )
+            if hidden := self._faults.strike(Fault.RUN_HIDDEN):
+                run.hidden_until = now + hidden["seconds"]
+            if empty := self._faults.strike(Fault.JOB_LIST_EMPTY):
+                run.jobs_hidden_until = now + empty["seconds"]
             runs.append(run)
             self._let_due_jobs_begin(run, now=now)
         return runs
@@ -90,6 +100,8 @@ class Work:
         job = self._ledger.add_job(run, planned, now=now)
         if planned.conclusion is None:
             self._queued.add(job.id)
+            if barred := self._faults.strike(Fault.JOB_UNASSIGNABLE):
+                self._barred_until[job.id] = now + barred["seconds"]
             self._ledger.tell("queued", job, now=now)
         else:
             ended = replace(
@@ -110,6 +122,8 @@ class Work:
         for job_id in sorted(self._queued):  # ids grow with time
             if not listening:
                 break
+            if now < self._barred_until.get(job_id, now):
+                continue
             job = self._ledger.with_id(job_id)
             repository = self._ledger.run_of(job).repository
             suitable = [
@@ -125,9 +139,10 @@ class Work:
         session = registration.session
         assert session is not None  # it listens
         request_id = self._ledger.new_uuid()
-        registration.state = RegistrationState.ASSIGNED
-        session.assignment = request_id
-        self._called.append(registration)
+        registration.state, registration.assigned_at = RegistrationState.ASSIGNED, now
+        if not self._faults.strike(Fault.ASSIGNMENT_LOST):
+            session.assignment = request_id
+            self._called.append(registration)
         self._queued.remove(job.id)
         self._requests[request_id] = job.id
         self._held[job.id] = registration
@@ -157,17 +172,37 @@ class Work:
             raise BrokerRefusal(409, f"Job message was acquired already: {request_id}")
         if job.status is JobStatus.COMPLETED:
             raise BrokerRefusal(422, f"Job has ended already: {request_id}")
+        if self._faults.strike(Fault.CANCELLED_BEFORE_PICK_UP):
+            self._end(job, conclusion="cancelled", outputs={}, message=None, now=now)
+            status = self._chance.choice((404, 409, 422))
+            raise BrokerRefusal(status, f"Job was cancelled before it was acquired: {request_id}")
+        job = self._picked_up(job, now=now)
+        _forget_assignment(registration)
+        return job
+
+    def _picked_up(self, before: Job, *, now: float) -> Job:
         job = replace(
-            job,
+            before,
             status=JobStatus.IN_PROGRESS,
             started_at=now,
             locked_until=now + self._delays.lock_seconds,
-            acquired=job.acquired + 1,
+            acquired=before.acquired + 1,
         )
-        self._ledger.change(job)
+        self._change(job, now=now)
         self._ledger.tell("in_progress", job, now=now)
-        _forget_assignment(registration)
+        run = self._ledger.run_of(job)
+        first = all(other.acquired == 0 for other in self._ledger.jobs_of(run) if other.id != job.id)
+        if first and (queued := self._faults.strike(Fault.RUN_SHOWN_QUEUED)):
+            run.shown_queued_until = now + queued["seconds"]
+        if user := self._faults.strike(Fault.CANCELLED_BY_USER):
+            self._cancelled_at[job.id] = now + user["seconds"]
         return job
+
+    def _change(self, job: Job, *, now: float) -> None:
+        """A step in the job's life, which may be shown late."""
+        if lag := self._faults.strike(Fault.JOB_LAG):
+            self._ledger.show_late(self._ledger.with_id(job.id), until=now + self._faults.drawn_seconds(lag))
+        self._ledger.change(job)
 
     def renew(self, job_uuid: str, plan_id: str, *, now: float) -> float:
         """Extend the lock; its new end. Raises `BrokerRefusal` 404 when the job is not running."""
@@ -192,7 +227,13 @@ class Work:
         return self._end(job, conclusion=conclusion, outputs=outputs, message=None, now=now)
 
     def expire(self, *, now: float) -> None:
-        """Re-queue what nobody picked up in time; fail what lost its lock."""
+        """Re-queue what nobody picked up in time; fail what lost its lock; do what faults have put off until now."""
+        self._called += self._runners.remove_idle(now=now)
+        for job_id in [job_id for job_id, at in self._cancelled_at.items() if at <= now]:
+            del self._cancelled_at[job_id]
+            job = self._ledger.with_id(job_id)
+            self._cancel(self._ledger.run_of(job), job.key, now=now)
+        self._barred_until = {job_id: at for job_id, at in self._barred_until.items() if now < at}
         for job_id, registration in list(self._held.items()):
             job = self._ledger.with_id(job_id)
             # The end of one job can have ended another one meanwhile.
@@ -202,7 +243,7 @@ class Work:
                 self._end(job, conclusion="failure", outputs={}, message=LOST_COMMUNICATION, now=now)
             else:
                 # The assignment has consumed the registration all the same: actions/runner#4617.
-                registration.state = RegistrationState.CONSUMED
+                registration.leave(RegistrationState.CONSUMED, now=now)
                 _forget_assignment(registration)
                 del self._held[job_id]
                 self._queued.add(job_id)
@@ -212,7 +253,10 @@ class Work:
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do at the earliest, unless something happens before."""
-        return min((self._deadline(self._ledger.with_id(job_id)) for job_id in self._held), default=None)
+        held = [self._deadline(self._ledger.with_id(job_id)) for job_id in self._held]
+        put_off = [*self._cancelled_at.values(), *self._barred_until.values(), self._runners.next_removal()]
+        first = min((*held, *put_off))
+        return None if first == math.inf else first
 
     def _deadline(self, job: Job) -> float:
         if job.locked_until is not None:
@@ -231,12 +275,14 @@ class Work:
             locked_until=None,
             message=message,
         )
-        self._ledger.change(ended)
+        self._change(ended, now=now)
         self._ledger.tell("completed", ended, now=now)
         self._queued.discard(job.id)
+        self._barred_until.pop(job.id, None)
+        self._cancelled_at.pop(job.id, None)
         holder = self._held.pop(job.id, None)
         if holder is not None:
-            holder.state = RegistrationState.CONSUMED
+            holder.leave(RegistrationState.CONSUMED, now=now)
             _forget_assignment(holder)
         run = self._ledger.run_of(job)
         run.progress.conclude(job.key, conclusion, outputs)

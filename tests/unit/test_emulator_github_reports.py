@@ -7,6 +7,7 @@ import pytest
 
 from emulator.github.keys import new_key, public_pem
 from emulator.github.refusals import RestRefusal, TokenRefusal
+from emulator.github.registration_wish import registration_wish
 from emulator.github.runner_reports import (
     asserted_client,
     reported_conclusion,
@@ -14,7 +15,6 @@ from emulator.github.runner_reports import (
     reported_steps,
     verify_assertion,
 )
-from emulator.github.runners import registration_wish
 from emulator.github.tokens import Bearer, Tokens
 from tests.emulator_github_world import EPOCH
 

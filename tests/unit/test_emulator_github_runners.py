@@ -13,7 +13,7 @@ def test_a_busy_runner_cannot_be_deleted() -> None:
     registration = github.listening()
     github.assign()
     with pytest.raises(RestRefusal) as refused:
-        github.world.runners.delete(registration.id, registration.scope)
+        github.world.runners.delete(registration.id, registration.scope, now=github.now)
     assert refused.value.status == 422
     assert "is still running a job" in refused.value.message
 
@@ -21,7 +21,7 @@ def test_a_busy_runner_cannot_be_deleted() -> None:
 def test_a_deleted_registration_is_gone_and_gets_no_job() -> None:
     github = PureWorld(FakeJob(key="build"))
     registration = github.listening()
-    github.world.runners.delete(registration.id, registration.scope)
+    github.world.runners.delete(registration.id, registration.scope, now=github.now)
     github.push()
     github.assign()
     assert not registration.is_busy
@@ -60,5 +60,5 @@ def test_a_name_is_taken_until_its_registration_ends() -> None:
         github.register("runner")
     assert refused.value.status == 409
     github.register("runner", scope=Scope(organization="acme", repository="widgets"))
-    github.world.runners.delete(registration.id, registration.scope)
+    github.world.runners.delete(registration.id, registration.scope, now=github.now)
     assert github.register("runner").id > registration.id

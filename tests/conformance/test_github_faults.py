@@ -1,0 +1,369 @@
+"""The faults of the stand-in GitHub on a real socket, as our client and a runner by hand meet them.
+
+Every exchange is held against GitHub's published description, also while a fault is on.
+"""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from github_api.app_auth import AppKey
+from github_api.client import GitHub
+from github_api.errors import BadCredentials, NameTaken, RateLimited, Unavailable
+from github_api.secret import Secret
+from github_api.values import Scope
+from tests.emulator_github import Checked, GitHubServer, Installed, Runner, jit_request, workflow
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def healthy(server: GitHubServer) -> Iterator[GitHubServer]:
+    """The server of this file, with every fault off before and after."""
+    yield server
+    put(server, {})
+
+
+@pytest.fixture
+def installed(healthy: GitHubServer) -> Installed:
+    """An organization of the test's own."""
+    return healthy.set_up(f"acme-{next(NUMBERS)}")
+
+
+def put(server: GitHubServer, faults: dict[str, Any]) -> None:
+    server.control("PUT", "faults", {"faults": faults})
+
+
+def struck(server: GitHubServer, fault: str) -> int:
+    return int(server.control("GET", "faults")["struck"][fault])
+
+
+def push(installed: Installed, *jobs: str) -> int:
+    return installed.server.push(workflow(*jobs), repository=f"{installed.organization}/widgets")
+
+
+def runners_of(installed: Installed) -> str:
+    return f"/orgs/{installed.organization}/actions/runners"
+
+
+@asynccontextmanager
+async def our_client(installed: Installed) -> AsyncIterator[GitHub]:
+    async with (
+        httpx.AsyncClient(trust_env=False) as http,
+        GitHub(
+            app_id=installed.client_id,
+            key=AppKey.from_pem(Secret(installed.private_key)),
+            scope=Scope.named(installed.organization),
+            url=f"{installed.server.url}/api/v3",
+            http=http,
+            clock=installed.server.clock,
+        ) as github,
+    ):
+        yield github
+
+
+# ── the door ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_door_shows_and_replaces_the_faults(healthy: GitHubServer) -> None:
+    put(healthy, {"busy-lies": {}, "github-slow": {"seconds": 2}})
+    seen = healthy.control("GET", "faults")
+    assert seen["faults"] == {
+        "busy-lies": {"share": 0.3, "after": 0, "most": 0},
+        "github-slow": {"seconds": 2, "share": 0.1, "after": 0, "most": 0},
+    }
+    assert set(seen["struck"]) == set(seen["catalogue"])
+    assert set(seen["catalogue"]["busy-lies"]) == {"sentence", "parameters", "source"}
+
+
+@pytest.mark.parametrize("faults", [None, [], {"rain": {}}, {"cpu-quota": {}}, {"busy-lies": {"share": 2}},
+                                    {"busy-lies": 1}, {"busy-lies": {"hours": 1}}])  # fmt: skip
+def test_a_wrong_set_is_refused_and_changes_nothing(healthy: GitHubServer, faults: Any) -> None:
+    reply = healthy.client.put(f"{healthy.url}/_control/faults", json={"faults": faults})
+    assert reply.status_code == 400
+    assert reply.json()["message"]
+    assert healthy.control("GET", "faults")["faults"] == {}
+
+
+def test_a_stand_in_can_begin_with_faults() -> None:
+    with GitHubServer(faults={"github-5xx": {"share": 1, "most": 1}}) as server:
+        installed = server.set_up()
+        assert installed.as_app().get("/app").status_code in (502, 503)
+        assert installed.as_app().get("/app").status_code == 200
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_broken_service_has_done_nothing_and_reads_are_tried_again(installed: Installed) -> None:
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        put(installed.server, {"github-5xx": {"share": 1, "most": 1}})
+        assert await github.runners() == ()
+        put(installed.server, {"github-5xx": {"share": 1, "most": 1}})
+        with pytest.raises(Unavailable):
+            await github.generate_jit_configuration(name="r", runner_group_id=1, labels=("a",))
+        assert await github.runners() == ()
+        assert struck(installed.server, "github-5xx") >= 2
+
+
+async def test_a_registration_whose_reply_was_lost_meets_its_own_ghost(installed: Installed) -> None:
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        put(installed.server, {"github-reply-lost": {"share": 1, "most": 1}})
+        with pytest.raises(Unavailable):
+            await github.generate_jit_configuration(name="twice", runner_group_id=1, labels=("a",))
+        with pytest.raises(NameTaken):
+            await github.generate_jit_configuration(name="twice", runner_group_id=1, labels=("a",))
+        (ghost,) = await github.runners(name="twice")
+        await github.delete_runner(ghost.id)
+        assert await github.runners() == ()
+
+
+async def test_a_slow_reply_comes_too_late_for_a_registration_that_was_made(installed: Installed) -> None:
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        put(installed.server, {"github-slow": {"seconds": 30, "share": 1, "most": 1}})
+        with pytest.raises(Unavailable, match="No answer within"):
+            await github.generate_jit_configuration(
+                name="slow", runner_group_id=1, labels=("a",), timeout_seconds=0.5
+            )
+        assert [runner.name for runner in await github.runners()] == ["slow"]
+
+
+def test_the_server_ends_although_a_reply_is_held_back() -> None:
+    with GitHubServer() as server:
+        client = server.set_up().as_installation()
+        put(server, {"github-slow": {"seconds": 300, "share": 1}})
+        with pytest.raises(httpx.ReadTimeout):
+            server.client.get(f"{server.url}/installation/repositories", headers=client._headers, timeout=0.2)
+
+
+async def test_a_used_up_allowance_says_when_it_comes_back(installed: Installed) -> None:
+    put(installed.server, {"primary-limit": {"seconds": 100, "share": 1, "after": 3, "most": 1}})
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        with pytest.raises(RateLimited) as refused:
+            await github.runners()
+        assert refused.value.status == 403
+        assert refused.value.until == pytest.approx(installed.server.clock() + 100, abs=3)
+        installed.server.pass_time(101)
+        assert await github.runners() == ()
+
+
+@pytest.mark.parametrize("header_share", [0, 1])
+@pytest.mark.parametrize(("forbidden_share", "status"), [(1, 403), (0, 429)])
+async def test_a_secondary_limit_is_understood_in_every_form(
+    installed: Installed, forbidden_share: int, status: int, header_share: int
+) -> None:
+    form = {"forbidden_share": forbidden_share, "header_share": header_share, "retry_after_seconds": 90}
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        put(installed.server, {"secondary-refusal": {"share": 1, "most": 1, **form}})
+        with pytest.raises(RateLimited) as refused:
+            await github.runners()
+    assert refused.value.status == status
+    pause = 90 if header_share else 60
+    assert refused.value.until == pytest.approx(installed.server.clock() + pause, abs=3)
+
+
+def test_a_refusal_of_a_secondary_limit_fits_githubs_description(installed: Installed) -> None:
+    client = installed.as_installation()
+    put(installed.server, {"secondary-limit": {"points_per_minute": 6, "retry_after_seconds": 60}})
+    path = f"{runners_of(installed)}/generate-jitconfig"
+    assert client.post(path, jit_request("first")).status_code == 201
+    assert client.get(runners_of(installed)).status_code == 200
+    refused = client.get(runners_of(installed))
+    assert (refused.status_code, refused.headers["retry-after"]) == (403, "60")
+    assert "secondary rate limit" in refused.json()["message"]
+    assert "x-ratelimit-remaining" not in refused.headers
+    installed.server.pass_time(61)
+    assert client.get(runners_of(installed)).status_code == 200
+
+
+def test_calls_that_are_open_at_once_are_counted(installed: Installed) -> None:
+    """Two are held back; a third is one too many, until the two have ended."""
+    server, client = installed.server, installed.as_installation()
+    slow = {"seconds": 60, "share": 1, "most": 1}
+    put(server, {"secondary-limit": {"concurrent": 1, "points_per_minute": 900}, "github-slow": slow})
+    held = httpx.Client(trust_env=False, timeout=0.2)
+    url = f"{server.url}/api/v3{runners_of(installed)}"
+    seen = server.control("GET", "faults")["struck"]["secondary-limit"]
+    with held, pytest.raises(httpx.ReadTimeout), held.stream("GET", url, headers=client._headers):
+        raise AssertionError("the reply was to be held back")
+    replies = [client.get(runners_of(installed)).status_code for _ in range(3)]
+    assert replies[-1] == 200, "a client that has hung up is not counted any longer"
+    assert server.control("GET", "faults")["struck"]["secondary-limit"] - seen == replies.count(403)
+
+
+async def test_revoked_tokens_cost_our_client_one_more_call(installed: Installed) -> None:
+    async with our_client(installed) as github:
+        assert await github.runners() == ()
+        put(installed.server, {"tokens-revoked": {"share": 1, "most": 1}})
+        assert await github.runners() == ()
+        assert struck(installed.server, "tokens-revoked") >= 1
+
+
+@pytest.mark.parametrize("ahead", [-120, 900])
+async def test_a_clock_that_is_far_off_refuses_the_apps_token(installed: Installed, ahead: int) -> None:
+    put(installed.server, {"clock-skew": {"seconds_ahead": ahead - 60 if ahead < 0 else ahead}})
+    async with our_client(installed) as github:
+        with pytest.raises(BadCredentials):
+            await github.runners()
+
+
+@pytest.mark.parametrize("ahead", [-60, 60])
+async def test_a_clock_that_is_a_little_off_writes_its_own_times(installed: Installed, ahead: int) -> None:
+    put(installed.server, {"clock-skew": {"seconds_ahead": ahead}})
+    push(installed, "build")
+    async with our_client(installed) as github:
+        repository = f"{installed.organization}/widgets"
+        (run,) = await github.workflow_runs(repository, status="queued")
+        (job,) = await github.jobs_of_run(repository, run.id)
+    assert job.created_at == pytest.approx(installed.server.clock() + ahead, abs=3)
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OLD = {
+    "runner-list-lag": {"seconds": 300},
+    "busy-lag": {"seconds": 300},
+    "run-hidden": {"seconds": 300},
+    "job-list-empty": {"seconds": 300},
+}
+WRONG = {
+    "runner-list-empty": {"share": 1, "most": 1},
+    "runner-list-incomplete": {"share": 1, "most": 1},
+    "busy-lies": {"share": 1, "most": 2},
+    "run-list-empty": {"share": 1, "most": 1},
+    "run-list-incomplete": {"share": 1, "most": 1},
+    "run-shown-queued": {"seconds": 300},
+    "job-lag": {"seconds": 300},
+}
+
+
+def test_every_list_fits_githubs_description_while_it_lies(installed: Installed) -> None:
+    """Over the life of two jobs; each exchange is checked by the client, and every fault must have struck."""
+    server, client = installed.server, installed.as_installation()
+    before = server.control("GET", "faults")["struck"]
+    runs = f"/repos/{installed.organization}/widgets/actions/runs"
+
+    def look(run_id: int, times: int) -> None:
+        for _ in range(times):
+            for path in (runners_of(installed), f"{runs}?status=queued", f"{runs}?status=in_progress"):
+                assert client.get(path).status_code == 200
+            client.get(f"{runners_of(installed)}/{runner.id}")
+            assert client.get(f"{runs}/{run_id}/jobs").status_code == 200
+
+    put(server, OLD)
+    runner = installed.runner("worker")
+    run_id = push(installed, "build")
+    assert runner.open_session().is_success
+    look(run_id, 1)
+    put(server, WRONG)
+    job = runner.acquire(runner.next_job()).json()
+    push(installed, "waits")
+    look(run_id, 3)
+    assert runner.complete(job).is_success
+    look(run_id, 1)
+    never = [fault for fault in OLD | WRONG if struck(server, fault) == before[fault]]
+    assert never == []
+
+
+# ── runners ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def busy_runner(installed: Installed) -> tuple[Runner, dict[str, Any]]:
+    runner = installed.runner("worker")
+    assert runner.open_session().is_success
+    push(installed, "build")
+    return runner, runner.acquire(runner.next_job()).json()
+
+
+def test_deleting_a_busy_runner_succeeds_and_its_next_poll_says_that_it_is_gone(installed: Installed) -> None:
+    client = installed.as_installation()
+    runner, job = busy_runner(installed)
+    put(installed.server, {"busy-deleted": {}})
+    assert client.delete(f"{runners_of(installed)}/{runner.id}").status_code == 204
+    told = runner.poll(status="Busy")
+    assert (told.status_code, told.json()["errorKind"]) == (404, "RunnerNotFound")
+    assert runner.complete(job, "canceled").is_success
+
+
+def test_a_user_who_cancels_a_job_has_its_runner_told(installed: Installed) -> None:
+    put(installed.server, {"cancelled-by-user": {"seconds": 0.1}})
+    runner, job = busy_runner(installed)
+    told = runner.poll(status="Busy").json()
+    assert told["messageType"] == "JobCancellation"
+    assert json.loads(told["body"])["jobId"] == job["jobId"]
+    assert runner.complete(job, "canceled").is_success
+
+
+def test_a_version_that_is_too_old_is_refused_at_the_poll_and_known_to_the_rest_api(
+    installed: Installed,
+) -> None:
+    client = installed.as_installation()
+    path = f"{runners_of(installed)}/deprecations/2.337.0"
+    good = unchecked(client, path).json()
+    assert good == {
+        "runner_version": "2.337.0",
+        "registration_deprecates_at": None,
+        "runtime_deprecates_at": None,
+    }
+    put(installed.server, {"version-refused": {}})
+    runner = installed.runner("old")
+    assert runner.open_session().is_success
+    refused = runner.poll()
+    assert (refused.status_code, refused.json()["errorKind"]) == (403, "RunnerVersionTooOld")
+    assert unchecked(client, path).json()["runtime_deprecates_at"] is not None
+    assert unchecked(client, f"{runners_of(installed)}/deprecations/new").status_code == 404
+
+
+def unchecked(client: Checked, path: str) -> httpx.Response:
+    """A call that GitHub's description, as it is kept here, does not have."""
+    return client._client.get(f"{client._url}/api/v3{path}", headers=client._headers)
+
+
+def test_the_poll_of_an_idle_runner_ends_when_github_removes_it(installed: Installed) -> None:
+    put(installed.server, {"idle-runner-removed": {"seconds": 0.3, "spread_seconds": 0}})
+    runner = installed.runner("idle")
+    assert runner.open_session().is_success
+    told = runner.poll()
+    assert (told.status_code, told.json()["errorKind"]) == (404, "RunnerNotFound")
+
+
+def test_a_job_that_was_cancelled_before_its_pick_up_leaves_a_ghost_that_hears_nothing(
+    installed: Installed,
+) -> None:
+    runner = installed.runner("ghost")
+    assert runner.open_session().is_success
+    push(installed, "build")
+    put(installed.server, {"cancelled-before-pick-up": {"share": 1, "most": 1}})
+    assert runner.acquire(runner.next_job()).status_code in (404, 409, 422)
+    push(installed, "another")
+    runner.poll_for_a_moment()
+    assert installed.as_installation().get(runners_of(installed)).json()["runners"] == []
+
+
+def test_what_goes_wrong_in_the_runner_is_told_in_the_job_and_only_while_it_is_on(
+    installed: Installed,
+) -> None:
+    put(installed.server, {"runner-dies": {"seconds": 3, "most": 1}, "forged-lines": {"most": 1}})
+    _, struck_job = busy_runner(installed)
+    variable = json.loads(struck_job["variables"]["system.emulator.runner_faults"]["value"])
+    assert {name: numbers.get("seconds") for name, numbers in variable.items()} == {
+        "runner-dies": 3,
+        "forged-lines": None,
+    }
+    second = installed.runner("second")
+    assert second.open_session().is_success
+    push(installed, "another")
+    healthy = second.acquire(second.next_job()).json()
+    assert "system.emulator.runner_faults" not in healthy["variables"]
+    acquired = [job["acquired"] for job in installed.server.control("GET", "jobs")["jobs"]]
+    assert acquired[-2:] == [1, 1]
