@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from runner_agent.account import Account
 from runner_agent.lifecycle.actions import Rung
+from runner_agent.memory_kills import memory_kills
 from runner_agent.process_tree import Process, all_below, is_worker, read_process
 
 _PR_SET_DUMPABLE = 4
@@ -46,10 +47,12 @@ class Child:
         self._home = home
         self._account = account
         self._main: subprocess.Popen[bytes] | None = None
+        self._memory_kills_before: int | None = None
 
     def start(self, environment: Mapping[str, str]) -> int:
         """Start the runner as its account; returns the descriptor of its output. Raises OSError."""
         account, switch = self._account, self._account.switch
+        self._memory_kills_before = memory_kills()
         output, runners_end = os.pipe()
         try:
             self._main = subprocess.Popen(
@@ -89,6 +92,11 @@ class Child:
         """What lives below us. Call `reap` first: a child that could not be reaped counts as living."""
         living = _living()
         return Tree(processes=len(living), workers=sum(is_worker(process) for process in living))
+
+    def memory_kills(self) -> int:
+        """How many processes the kernel has killed for want of memory since the start; 0 where it does not say."""
+        before, now = self._memory_kills_before, memory_kills()
+        return 0 if before is None or now is None else max(0, now - before)
 
     def signal(self, rung: Rung) -> None:
         """Climb to a rung: its signal goes to everything that the rung names."""

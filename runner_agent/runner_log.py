@@ -14,6 +14,7 @@ from runner_agent.lifecycle.events import (
     RunnerLine,
     RunnerListening,
     RunnerRemarked,
+    WorkerEnded,
 )
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: ")
@@ -26,6 +27,8 @@ _RESULTS = frozenset(
 _DEPRECATED = re.compile(
     r"^An error occurred: Runner version v?\S+ is deprecated and cannot receive messages"
 )
+_WORKER_ENDED = re.compile(r"^\[RUNNER [^\]]*\] Worker finished for job \S+ Code: (\d{1,3})$")
+"""There with ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT=1, which GitHub's image sets."""
 _REMARKS = (
     "The runner no longer exists on the server.",
     "Failed to create a session.",
@@ -33,6 +36,7 @@ _REMARKS = (
     "A session for this runner already exists.",
     "An error occurred: ",
     "Runner connect error: ",
+    "Exiting with unknown error code: ",
 )
 _REMARK_CHARACTERS_MOST = 300
 
@@ -50,6 +54,9 @@ def event_of(line: str) -> RunnerLine | None:
         return JobCompleted(job=name, result=result) if words and result in _RESULTS else None
     if _DEPRECATED.match(said):
         return RunnerDeprecated()
+    worker_ended = _WORKER_ENDED.match(said)
+    if worker_ended:
+        return WorkerEnded(code=int(worker_ended[1]))
     if said.startswith(_REMARKS):
         return RunnerRemarked(remark=said[:_REMARK_CHARACTERS_MOST])
     return None

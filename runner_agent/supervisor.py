@@ -119,7 +119,10 @@ class Supervisor:
 
     def _reap(self) -> RunnerExited | None:
         code = self._child.reap()
-        return None if code is None else RunnerExited(code=code, workers=self._child.look().workers)
+        if code is None:
+            return None
+        workers, killed = self._child.look().workers, self._child.memory_kills()
+        return RunnerExited(code=code, workers=workers, memory_kills=killed)
 
     def _perform_all(self, actions: Collection[Action]) -> ExitReason | None:
         for action in actions:

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +28,7 @@ from emulator.workflow.values import Value
 
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 POLL_SECONDS = 1.0
+FAULTS_VARIABLE = "system.emulator.runner_faults"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +98,15 @@ class StandInBroker:
         encoded = {name: _base64(json.dumps(content).encode()) for name, content in files.items()}
         return _base64(json.dumps(encoded).encode())
 
-    def queue_job(self, workflow: str, *, source: str | None = None, key: str | None = None) -> None:
-        """Queues the first due job of a workflow file for this runner."""
+    def queue_job(
+        self,
+        workflow: str,
+        *,
+        source: str | None = None,
+        key: str | None = None,
+        faults: Mapping[str, object] | None = None,
+    ) -> None:
+        """Queues the first due job of a workflow file for this runner. `faults`: of the runner, with parameters."""
         github: dict[str, Value] = {
             "repository": "acme/widgets",
             "ref": "refs/heads/main",
@@ -118,6 +126,8 @@ class StandInBroker:
             github=dict(github),
             log_url=f"{self.url}log",
         )
+        if faults is not None:
+            self.job["variables"][FAULTS_VARIABLE] = {"value": json.dumps(faults)}
         self.send("RunnerJobRequest", self.reference())
 
     def reference(self) -> dict[str, Any]:

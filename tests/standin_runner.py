@@ -123,10 +123,10 @@ def started_runner(
     try:
         yield runner
         assert process.poll() is not None, f"the front process still runs; printed: {runner.lines}"
-        wait_until(lambda: not _left(folder) or None, "the end of every process")
+        wait_until(lambda: not left(folder) or None, "the end of every process")
         assert not list(folder.glob("runner-*")), "the runner's folder was not removed"
     finally:
-        for pid in [process.pid, *_left(folder)]:
+        for pid in [process.pid, *left(folder)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -135,7 +135,8 @@ def started_runner(
         process.stdout.close()
 
 
-def _left(folder: Path) -> list[int]:
+def left(folder: Path) -> list[int]:
+    """Every living process whose command line names something in the folder."""
     return [pid for pid, command in processes() if f"{folder}/" in command]
 
 

@@ -73,6 +73,11 @@ _STATUS = {
 }
 
 
+def says_result(code: int) -> bool:
+    """Whether a worker's exit code says how the job ended (TaskResultUtil.IsValidReturnCode)."""
+    return code - 100 in set(TaskResult)
+
+
 def result_of_exit_code(code: int) -> TaskResult:
     """What a worker's exit code says; anything unknown (a crash, a kill) is a failure."""
     try:

@@ -15,10 +15,21 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from emulator.runner.broker import run_service_call
-from emulator.runner.contract import CANCEL, NEW_JOB, TaskResult, result_of_exit_code
-from emulator.runner.errors import JobGoneError, UnreachableError
+from emulator.runner.contract import CANCEL, NEW_JOB, TaskResult, result_of_exit_code, says_result
+from emulator.runner.errors import BadFaultsError, JobGoneError, UnreachableError
 from emulator.runner.exchange import Exchange
+from emulator.runner.faults import (
+    DEAF,
+    DIES,
+    OUT_OF_MEMORY,
+    RELAUNCHES,
+    Faults,
+    become_deaf,
+    die_with_all,
+    faults_of,
+)
 from emulator.runner.launch import WORKER, command
+from emulator.runner.process_tree import descendants, kill_tree
 from emulator.runner.signals import signals_held, start_thread
 from emulator.runner.terminal import say, stamped, trace
 
@@ -26,6 +37,8 @@ RENEWAL_SECONDS = 60.0
 RENEWAL_VARIABLE = "system.emulator.renew_seconds"  # the same minute in a world that runs faster
 FIRST_RENEWAL_TRIES = 5
 RETRY_SECONDS = 5.0
+COMPLETION_TRIES = 5
+LOOK_SECONDS = 0.05
 
 
 class _Renewed(NamedTuple):
@@ -44,7 +57,15 @@ class _KillDue(NamedTuple):
     """The time that a cancelled job had to end is over."""
 
 
-_OWN_EVENTS = (_Renewed, _LockLost, _WorkerEnded, _KillDue)
+class _DeathDue(NamedTuple):
+    """The fault runner-dies strikes."""
+
+
+class _MemoryUsedUp(NamedTuple):
+    """The fault runner-out-of-memory strikes."""
+
+
+_OWN_EVENTS = (_Renewed, _LockLost, _WorkerEnded, _KillDue, _DeathDue, _MemoryUsedUp)
 
 
 class Dispatch:
@@ -58,6 +79,8 @@ class Dispatch:
         self._worker: subprocess.Popen[str] | None = None
         self._result: TaskResult | None = None  # why the worker was told to stop, if it was
         self._ended = False
+        self._faults = Faults()
+        self._is_dying = False
         self._renewing = threading.Event()  # set to end the renewal
 
     def is_busy(self) -> bool:
@@ -68,9 +91,17 @@ class Dispatch:
         """Whether the job has ended and was reported."""
         return self._ended
 
+    def relaunches(self) -> bool:
+        """Whether the job has ended, and its fault makes the front start another listener."""
+        return self._ended and self._faults.has(RELAUNCHES)
+
     def run(self, job: dict[str, Any]) -> None:
         """Starts with the lock; the worker follows when the first renewal has succeeded."""
         self._job = job
+        with contextlib.suppress(BadFaultsError):  # the worker says it in the job's log
+            self._faults = faults_of(job)
+        if self._faults.has(DEAF):
+            become_deaf()
         say(stamped(f"Running job: {self._name()}"))
         start_thread(lambda: self._renew(job), name="lock renewal")
 
@@ -87,6 +118,12 @@ class Dispatch:
                 self._finish(result_of_exit_code(code))
             case _KillDue():
                 self._kill_worker()
+            case _DeathDue():
+                self._is_dying = True
+                die_with_all(self._home)
+            case _MemoryUsedUp():
+                if self._worker is not None and self._worker.poll() is None:
+                    kill_tree(self._worker.pid)
         return True
 
     def cancel(self, job_id: str, *, timeout: str) -> None:
@@ -118,8 +155,49 @@ class Dispatch:
         with signals_held():  # the worker takes them when it is ready to
             worker = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, cwd=self._home)
         self._worker = worker
-        start_thread(lambda: self._tell(_WorkerEnded(worker.wait())), name="worker")
+        start_thread(lambda: self._watch(worker), name="worker")
         self._send(NEW_JOB, self._job)
+        for fault, event in ((DIES, _DeathDue()), (OUT_OF_MEMORY, _MemoryUsedUp())):
+            delay = self._faults.delay(fault)
+            if delay is not None:
+                self._later(delay, event, begun=lambda: worker.poll() is not None or descendants(worker.pid))
+
+    def _watch(self, worker: "subprocess.Popen[str]") -> None:
+        code = worker.wait()
+        if self._is_dying:
+            return  # the dead say nothing, and report nothing
+        job_id = (self._job or {}).get("jobId")
+        trace("RUNNER", f"Worker finished for job {job_id}. Code: {code if code >= 0 else 128 - code}")
+        if not says_result(code) and self._result is None:
+            self._report_crash()
+        self._tell(_WorkerEnded(code))
+
+    def _report_crash(self) -> None:
+        """A worker that ended without a result was not told to stop: the listener fails the job in its place."""
+        assert self._job is not None
+        url, token = service_of(self._job)
+        body = {
+            "planId": self._job["plan"]["planId"],
+            "jobId": self._job["jobId"],
+            "conclusion": TaskResult.FAILED.wire,
+            "outputs": {},
+            "stepResults": [],
+            "annotations": [],
+            "telemetry": [],
+            "billingOwnerId": self._job.get("billingOwnerId") or "",
+        }
+        for attempt in range(COMPLETION_TRIES):
+            if attempt:
+                time.sleep(RETRY_SECONDS * self._factor)
+            try:
+                run_service_call(Exchange(), url, "completejob", body, token)
+            except UnreachableError as error:
+                trace("RUNNER", f"Fail to raise job completion back to service. {error}")
+            except JobGoneError as error:
+                trace("RUNNER", f"Fail to raise job completion back to service. {error}")
+                return
+            else:
+                return
 
     def _stop_worker(self, result: TaskResult, how: str) -> None:
         self._result = self._result or result
@@ -174,12 +252,16 @@ class Dispatch:
                 return
         self._tell(_LockLost())
 
-    def _later(self, seconds: float, event: Any) -> None:
+    def _later(self, seconds: float, event: Any, *, begun: Callable[[], object] = lambda: True) -> None:
+        """Tells an event so long after something has begun; that is asked again and again."""
+
         def ring() -> None:
+            while not begun():
+                time.sleep(LOOK_SECONDS)
             time.sleep(seconds)
             self._tell(event)
 
-        start_thread(ring, name="cancellation timeout")
+        start_thread(ring, name="timer")
 
 
 def service_of(job: dict[str, Any]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 RunnerError
 ├── BadConfigurationError    the JIT configuration cannot be read: code 1
+├── BadFaultsError           the job asks for a fault that nobody knows: the worker says so, and the job fails
 ├── UnreachableError         no reply, or not one to act on: try again later
 ├── AbortedError             we gave up a request ourselves
 ├── RegistrationGoneError    the token endpoint knows no such client: code 1
@@ -19,6 +20,10 @@ class RunnerError(Exception):
 
 class BadConfigurationError(RunnerError):
     """The JIT configuration is missing a part or is not in the format of generate-jitconfig."""
+
+
+class BadFaultsError(RunnerError):
+    """The job's faults are unknown, or not in the form that `faults` reads."""
 
 
 class UnreachableError(RunnerError):

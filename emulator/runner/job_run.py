@@ -34,13 +34,19 @@ class JobRun:
     """Runs one job. `cancel` may be called from another thread at any time."""
 
     def __init__(
-        self, state: JobState, *, inherited: Mapping[str, str], step_ended: Callable[[], None]
+        self,
+        state: JobState,
+        *,
+        inherited: Mapping[str, str],
+        step_starts: Callable[[], None],
+        step_ended: Callable[[], None],
     ) -> None:
         self.step_results: list[dict[str, Any]] = []
         self.outputs: dict[str, dict[str, Any]] = {}
         self._state = state
         self._log = state.log
         self._inherited = inherited
+        self._step_starts = step_starts
         self._step_ended = step_ended
         self._tracking_id = f"github_{uuid.uuid4()}"
         self._lock = threading.Lock()  # over the three below
@@ -130,6 +136,7 @@ class JobRun:
                 return Outcome(TaskResult.SKIPPED, {})
             self._process, self._still_wanted = process, wanted
         try:
+            self._step_starts()
             run = StepRun(step, self._state, title=title, env=env, tracking_id=self._tracking_id)
             return run.run(process, inherited=self._inherited)
         finally:

@@ -26,6 +26,11 @@ def make_home(parent: str) -> str:
     return home
 
 
+def front_of(home: str) -> int:
+    """The process id of the front that has made this folder."""
+    return int(os.path.basename(home).split("-")[1])
+
+
 def remove_home(home: str) -> None:
     """Removes the folder and all that a job has left in it."""
     import shutil

@@ -124,6 +124,11 @@ class Listener:
         self._poller.start()
         try:
             self._until_the_end()
+            if self._dispatch.relaunches():
+                # What an exception after the job comes to: the front starts another listener, for nothing
+                # (https://github.com/actions/runner/issues/3822).
+                self._forgets_registration = False
+                raise RunnerError("A task was canceled.")
         finally:
             self._dispatch.shut_down(self._events, SHUTDOWN if self._is_told_to_end else CANCEL)
             self._poller.stop()

@@ -16,8 +16,18 @@ from emulator.runner.broker import run_service_call
 from emulator.runner.contract import CANCEL, NEW_JOB, SHUTDOWN, TIME_FACTOR_VARIABLE, TaskResult
 from emulator.runner.dispatch import service_of
 from emulator.runner.environment import Folders
-from emulator.runner.errors import JobGoneError, RunnerError, UnreachableError
+from emulator.runner.errors import BadFaultsError, JobGoneError, RunnerError, UnreachableError
 from emulator.runner.exchange import Exchange
+from emulator.runner.faults import (
+    DAEMONIZING_STEP,
+    DEAF,
+    FORGED_LINES,
+    Faults,
+    become_deaf,
+    faults_of,
+    leave_daemon,
+    say_forged_lines,
+)
 from emulator.runner.job_log import JobLog
 from emulator.runner.job_run import JobRun
 from emulator.runner.job_state import JobState
@@ -48,12 +58,18 @@ class Worker:
             runner_name=str(settings["agentname"]),
             log=self._log,
         )
-        self.job = JobRun(self._state, inherited=dict(os.environ), step_ended=self._send_log)
+        self._faults = Faults()
+        self.job = JobRun(
+            self._state,
+            inherited=dict(os.environ),
+            step_starts=self._strike_in_step,
+            step_ended=self._send_log,
+        )
 
     def run(self) -> TaskResult:
         """Runs the job and reports it; the result the listener is told."""
         start_thread(self._watch_time, name="job timeout")
-        result = self.job.run()
+        result = self._ran()
         self._send_log()
         body = {
             "planId": self._message["plan"]["planId"],
@@ -66,6 +82,24 @@ class Worker:
             "billingOwnerId": self._message.get("billingOwnerId") or "",
         }
         return result if self._reported(body) else TaskResult.FAILED
+
+    def _ran(self) -> TaskResult:
+        try:
+            self._faults = faults_of(self._message)
+        except BadFaultsError as error:
+            self._log.report_error(str(error))
+            return TaskResult.FAILED
+        if self._faults.has(DEAF):
+            become_deaf()
+        return self.job.run()
+
+    def _strike_in_step(self) -> None:
+        """The faults of a step, in the first one that runs."""
+        faults, self._faults = self._faults, Faults()
+        if faults.has(FORGED_LINES):
+            say_forged_lines(str(self._message.get("jobDisplayName")))
+        if faults.has(DAEMONIZING_STEP):
+            leave_daemon(self._state.folders.workspace)
 
     def _reported(self, body: dict[str, Any]) -> bool:
         factor = float(os.environ.get(TIME_FACTOR_VARIABLE) or 1)

@@ -111,11 +111,22 @@ class RunnerRemarked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnded:
+    """The runner's own log said with which code its job process has ended; kept for the cause."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerExited:
-    """The runner's main process has been reaped; `workers` of its job processes were alive at that moment."""
+    """The runner's main process has been reaped; `workers` of its job processes were alive at that moment.
+
+    `code` is negative if a signal has ended it; `memory_kills` processes were killed for want of memory meanwhile.
+    """
 
     code: int
     workers: int
+    memory_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +152,7 @@ class TimePassed:
     """Nothing happened but time."""
 
 
-RunnerLine = RunnerListening | JobStarted | JobCompleted | RunnerDeprecated | RunnerRemarked
+RunnerLine = RunnerListening | JobStarted | JobCompleted | RunnerDeprecated | RunnerRemarked | WorkerEnded
 
 Event = (
     InstanceKnown

@@ -25,6 +25,7 @@ from runner_agent.lifecycle.events import (
     RunnerRemarked,
     TerminationAsked,
     TreeSeen,
+    WorkerEnded,
 )
 from runner_agent.lifecycle.reporting import LeasedStep, repeat_if_due, report
 from runner_agent.lifecycle.states import Gone, Leased, Phase, State, StopCause, Timing
@@ -46,8 +47,10 @@ def step_leased(state: Leased, event: Event, now: float, timing: Timing) -> Leas
     match event:
         case TreeSeen():
             return _tree_seen(state, event, now, timing)
-        case RunnerExited(code=code, workers=workers) if state.phase is not Phase.REAPING:
-            seen = replace(state.evidence, exit_code=code, workers_at_exit=workers)
+        case RunnerExited(code=code, workers=workers, memory_kills=killed) if (
+            state.phase is not Phase.REAPING
+        ):
+            seen = replace(state.evidence, exit_code=code, workers_at_exit=workers, memory_kills=killed)
             state = after_the_runner(replace(state, evidence=seen), now, timing)
         case RunnerNotStarted(why=why) if state.phase is not Phase.REAPING:
             seen = replace(state.evidence, failure=why, output_ended=True)
@@ -123,6 +126,8 @@ def _said(state: Leased, event: Event, now: float, timing: Timing) -> LeasedStep
             state = replace(state, evidence=replace(evidence, deprecated=True))
         case RunnerRemarked(remark=remark):
             state = replace(state, evidence=replace(evidence, remark=remark))
+        case WorkerEnded(code=code):
+            state = replace(state, evidence=replace(evidence, worker_code=code))
         case OutputEnded():
             state = replace(state, evidence=replace(evidence, output_ended=True))
         case _:

@@ -139,6 +139,9 @@ class Evidence:
     failure: str | None = None
     exit_code: int | None = None
     workers_at_exit: int = 0
+    worker_code: int | None = None
+    """Of the job process, if the runner's log tells; as a shell counts, 137 for SIGKILL."""
+    memory_kills: int = 0
     output_ended: bool = False
     tree_empty_since: float | None = None
 

@@ -6,6 +6,10 @@ from runner_agent.lifecycle.states import Evidence, Leased, StopCause, Verdict
 _DEPRECATED_EXIT_CODE = 7
 """Of run.sh with ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1, since runner 2.333.0
 (https://github.com/actions/runner/pull/4285)."""
+_JOB_RESULT_CODES = range(100, 106)
+"""With these a job process says how its job ended (src/Runner.Common/Util/TaskResultUtil.cs in actions/runner)."""
+_KILLED_CODE = 137
+_SIGNALS = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
 def verdict_of(state: Leased) -> Verdict:
@@ -31,12 +35,14 @@ def verdict_of(state: Leased) -> Verdict:
 
 
 def _ended_by_itself(evidence: Evidence) -> Verdict:
-    ending = evidence.remark or f"exit code {evidence.exit_code}"
+    ending = evidence.remark or _exit_words(evidence)
     if evidence.running_since is not None:
-        # A completion line while a job process lived until the end was forged, or the runner died over it.
-        if evidence.completion_said and evidence.workers_at_exit == 0:
+        if _completed(evidence):
             return _finished(evidence)
-        cause = f"the runner vanished in the middle of its job: {ending}"
+        said = "" if evidence.remark is None else f"; the last it said: {evidence.remark}"
+        cause = (
+            f"the runner vanished in the middle of its job: {_exit_words(evidence)}{_hint(evidence)}{said}"
+        )
         return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause)
     if evidence.deprecated or evidence.exit_code == _DEPRECATED_EXIT_CODE:
         cause = "GitHub refuses this runner version: build a new image"
@@ -46,6 +52,37 @@ def _ended_by_itself(evidence: Evidence) -> Verdict:
         return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.RUNNER_FAILED, cause=cause)
     cause = f"the runner ended without having had a job: {ending}"
     return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.UNUSED, cause=cause)
+
+
+def _completed(evidence: Evidence) -> bool:
+    """Whether the line that said so is to be believed, of a runner that ended by itself.
+
+    While a job process lived until the end it was forged, or the runner died over it. A launcher that was killed
+    took the rest of the runner with it, perhaps: then only a look that missed the job process before confirms it.
+    """
+    if not evidence.completion_said:
+        return False
+    was_killed = evidence.exit_code is not None and evidence.exit_code < 0
+    return evidence.worker_gone_since is not None if was_killed else evidence.workers_at_exit == 0
+
+
+def _exit_words(evidence: Evidence) -> str:
+    code = evidence.exit_code
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    return f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
+
+
+def _hint(evidence: Evidence) -> str:
+    """Why a job may have died that did not end by itself, for the cause; nothing more follows from it."""
+    if evidence.memory_kills:
+        kills = "1 process" if evidence.memory_kills == 1 else f"{evidence.memory_kills} processes"
+        return f"; meanwhile the kernel killed {kills} for want of memory: give the pool more memory"
+    if evidence.worker_code == _KILLED_CODE:
+        return "; its job process was killed by SIGKILL, most likely for want of memory: give the pool more memory"
+    if evidence.worker_code is not None and evidence.worker_code not in _JOB_RESULT_CODES:
+        return f"; its job process crashed with code {evidence.worker_code}"
+    return ""
 
 
 def _stopped_idle(evidence: Evidence) -> Verdict:
@@ -60,5 +97,6 @@ def _stopped_idle(evidence: Evidence) -> Verdict:
 
 
 def _finished(evidence: Evidence) -> Verdict:
-    cause = f"the job completed with result {evidence.result}"
+    hint = "" if evidence.result == "Succeeded" else _hint(evidence)
+    cause = f"the job completed with result {evidence.result}{hint}"
     return Verdict(outcome=Outcome.FINISHED, reason=ExitReason.FINISHED, cause=cause)

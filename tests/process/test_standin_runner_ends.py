@@ -1,6 +1,7 @@
 """How the stand-in runner ends when the service says no: every exit code of listener and scripts."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,26 @@ def test_a_job_that_is_gone_sends_the_runner_back_to_listening(
         broker.send("RunnerJobRequest", broker.reference())
         assert runner.exit_code() == 0
     assert broker.completion["conclusion"] == "succeeded"
+
+
+def test_a_ghost_listens_for_ever(broker: StandInBroker, tmp_path: Path) -> None:
+    """Its job was refused and its registration is used up: polls stay empty, and only a signal ends it.
+
+    https://github.com/actions/runner/issues/4617
+    """
+    broker.queue_job("on: push\njobs: {build: {runs-on: x, steps: [{run: 'true'}]}}\n")
+    broker.answers |= {
+        "acquirejob": lambda _: (409, {"source": "actions-run-service", "statusCode": 409}),
+        "token": lambda _: (400, {"error": "invalid_client"}) if broker.heard("acquirejob") else None,
+        "message": lambda _: (202, None) if broker.heard("acquirejob") else None,
+    }
+    with started_runner(tmp_path, configuration=broker.jit_configuration()) as runner:
+        broker.wait_for("message", count=30)
+        assert runner.process.poll() is None
+        assert not runner.said("Running job")
+        runner.signal(signal.SIGTERM)
+        assert runner.exit_code() == 143
+    assert not broker.heard("completejob")
 
 
 def test_a_job_whose_lock_is_lost_is_abandoned(broker: StandInBroker, tmp_path: Path) -> None:

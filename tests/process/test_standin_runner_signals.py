@@ -154,7 +154,7 @@ def test_sigterm_to_the_listener_itself_ends_it_quietly(broker: StandInBroker, t
 
 
 def test_a_worker_that_is_killed_fails_its_job(broker: StandInBroker, tmp_path: Path) -> None:
-    """Nothing is reported to the run service: GitHub learns of it when the lock expires."""
+    """The listener reports it to the run service in the worker's place, without a word on the steps."""
     ready = tmp_path / "ready"
     sleeping_job(broker, ready, sleep=LOOP)
     with started_runner(tmp_path, configuration=broker.jit_configuration()) as runner:
@@ -165,7 +165,8 @@ def test_a_worker_that_is_killed_fails_its_job(broker: StandInBroker, tmp_path: 
         for pid, command in processes():
             if f"{tmp_path}/" in command:  # the step lives on, as it does when a real worker is killed
                 _kill(pid)
-    assert not broker.heard("completejob")
+    assert broker.completion["conclusion"] == "failed"
+    assert broker.completion["stepResults"] == []
 
 
 def test_the_server_can_cancel_a_job(broker: StandInBroker, tmp_path: Path) -> None:

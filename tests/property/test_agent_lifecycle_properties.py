@@ -39,6 +39,7 @@ from runner_agent.lifecycle.events import (
     TerminationAsked,
     TimePassed,
     TreeSeen,
+    WorkerEnded,
 )
 from runner_agent.lifecycle.states import Gone, Leased, State, Timing
 
@@ -82,7 +83,13 @@ runner_does = st.one_of(
     st.builds(RunnerDeprecated),
     st.builds(RunnerRemarked, remark=st.just("Failed to create a session.")),
     st.builds(RunnerNotStarted, why=st.just("no such file")),
-    st.builds(RunnerExited, code=st.sampled_from([0, 1, 7, 143, -9]), workers=st.integers(0, 2)),
+    st.builds(WorkerEnded, code=st.sampled_from([100, 137])),
+    st.builds(
+        RunnerExited,
+        code=st.sampled_from([0, 1, 7, 143, -9]),
+        workers=st.integers(0, 2),
+        memory_kills=st.integers(0, 1),
+    ),
     st.builds(OutputEnded),
     st.builds(TreeSeen, processes=st.integers(0, 3), workers=st.integers(0, 1)),
 )

@@ -28,6 +28,7 @@ from runner_agent.lifecycle.events import (
     RunnerRemarked,
     TerminationAsked,
     TreeSeen,
+    WorkerEnded,
 )
 from runner_agent.lifecycle.states import Phase
 from tests.agent_life import GRANT, NO_TREE, NO_WORKER, TIMING, Agent, only, rungs, said
@@ -132,6 +133,21 @@ def ended_by(*events: Event) -> Agent:
             ExitReason.LOST,
         ),
         (
+            (JobStarted(job="b"), JobCompleted(job="b", result="Failed"), RunnerExited(code=-9, workers=0)),
+            Outcome.LOST,
+            ExitReason.LOST,
+        ),
+        (
+            (
+                JobStarted(job="b"),
+                JobCompleted(job="b", result="Failed"),
+                *NO_WORKER,
+                RunnerExited(code=-9, workers=0),
+            ),
+            Outcome.FINISHED,
+            ExitReason.FINISHED,
+        ),
+        (
             (JobCompleted(job="b", result="Failed"), RunnerListening(), RunnerExited(code=0, workers=0)),
             Outcome.UNUSED,
             ExitReason.UNUSED,
@@ -151,6 +167,54 @@ def test_the_verdict_follows_what_was_said_and_seen(
 def test_the_runners_own_words_become_the_cause() -> None:
     agent = ended_by(RunnerRemarked(remark="Failed to create a session."), RunnerExited(code=1, workers=0))
     assert "Failed to create a session." in only(agent.actions, EndLease)[0].cause
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ((RunnerExited(code=-9, workers=1),), "killed by SIGKILL"),
+        ((RunnerExited(code=-64, workers=1),), "killed by signal 64"),
+        (
+            (RunnerRemarked(remark="Exiting with unknown error code: 137"), RunnerExited(code=0, workers=0)),
+            "exit code 0; the last it said: Exiting with unknown error code: 137",
+        ),
+        (
+            (RunnerExited(code=-9, workers=0, memory_kills=2),),
+            (
+                "killed by SIGKILL; meanwhile the kernel killed 2 processes for want of memory: "
+                "give the pool more memory"
+            ),
+        ),
+    ],
+)
+def test_a_runner_that_vanished_is_told_with_how_it_ended(events: tuple[Event, ...], cause: str) -> None:
+    agent = ended_by(JobStarted(job="b"), *events)
+    (end,) = only(agent.actions, EndLease)
+    assert end.cause == f"the runner vanished in the middle of its job: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("result", "worker_code", "memory_kills", "hint"),
+    [
+        ("Failed", None, 0, ""),
+        ("Failed", 102, 0, ""),
+        ("Failed", 134, 0, "; its job process crashed with code 134"),
+        ("Failed", 137, 0, "; its job process was killed by SIGKILL, most likely for want of memory: {}"),
+        ("Failed", 137, 1, "; meanwhile the kernel killed 1 process for want of memory: {}"),
+        ("Failed", None, 1, "; meanwhile the kernel killed 1 process for want of memory: {}"),
+        ("Succeeded", 100, 1, ""),
+    ],
+)
+def test_a_job_that_failed_for_its_memory_leaves_a_hint(
+    result: str, worker_code: int | None, memory_kills: int, hint: str
+) -> None:
+    events: list[Event] = [JobStarted(job="b"), JobCompleted(job="b", result=result)]
+    if worker_code is not None:
+        events.append(WorkerEnded(code=worker_code))
+    agent = ended_by(*events, RunnerExited(code=0, workers=0, memory_kills=memory_kills))
+    (end,) = only(agent.actions, EndLease)
+    assert end.outcome is Outcome.FINISHED
+    assert end.cause == f"the job completed with result {result}" + hint.format("give the pool more memory")
 
 
 def test_a_reason_that_the_next_container_will_meet_too_is_left_slowly() -> None:

@@ -11,6 +11,7 @@ from runner_agent.lifecycle.events import (
     RunnerLine,
     RunnerListening,
     RunnerRemarked,
+    WorkerEnded,
 )
 from runner_agent.runner_log import event_of
 from runner_agent.runner_output import lines_of
@@ -42,6 +43,14 @@ TOO_OLD = "An error occurred: Runner version v2.300.0 is deprecated and cannot r
             "A session for this runner already exists.",
             RunnerRemarked(remark="A session for this runner already exists."),
         ),
+        (
+            "[RUNNER 2026-09-16 15:14:48Z INFO JobDispatcher] Worker finished for job 5d0a-567d. Code: 137",
+            WorkerEnded(code=137),
+        ),
+        (
+            "Exiting with unknown error code: 137",
+            RunnerRemarked(remark="Exiting with unknown error code: 137"),
+        ),
     ],
 )
 def test_the_runners_lines_are_understood(line: str, event: RunnerLine) -> None:
@@ -59,6 +68,8 @@ def test_the_runners_lines_are_understood(line: str, event: RunnerLine) -> None:
         f"{TIME}Job build completed",
         "echo Running job: x",
         "√ Removed .runner",
+        "[WORKER 2026-09-16 15:14:48Z INFO Worker] Worker finished for job 5d0a. Code: 137",
+        "[RUNNER 2026-09-16 15:14:48Z INFO JobDispatcher] Worker finished for job 5d0a. Code: 13700000",
     ],
 )
 def test_other_lines_mean_nothing(line: str) -> None:

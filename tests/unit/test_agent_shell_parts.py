@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from runner_agent.last_watch import watch_to_the_end
 from runner_agent.lifecycle.actions import Rung
 from runner_agent.lifecycle.states import Timing
 from runner_agent.log import Journal
+from runner_agent.memory_kills import memory_kills
 from runner_agent.process_tree import Process, descendants, process_of
 from runner_agent.runner_environment import runner_environment
 
@@ -149,3 +151,13 @@ def test_the_last_watch_obeys_the_platform_and_the_hard_end() -> None:
     assert watch(child)[:3] == [Rung.INTERRUPT, Rung.TERMINATE, Rung.KILL]
     assert child.now < 60
     assert watch(Watched(ends_at=1e9), stop_at=300) == [Rung.INTERRUPT]
+
+
+def test_kills_for_want_of_memory_are_counted_by_the_first_file_that_tells(tmp_path: Path) -> None:
+    absent, silent, group, kernel = (str(tmp_path / name) for name in ("absent", "silent", "group", "kernel"))
+    (tmp_path / "silent").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill many\n")
+    (tmp_path / "group").write_text("low 0\nmax 40\noom 3\noom_kill 2\noom_group_kill 0\n")
+    (tmp_path / "kernel").write_text("nr_free_pages 1\noom_kill 7\n")
+    assert memory_kills((absent, silent, group, kernel)) == 2
+    assert memory_kills((absent, kernel)) == 7
+    assert memory_kills((absent, silent)) is None
