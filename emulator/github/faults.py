@@ -308,5 +308,9 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
 
 def strokes_in_the_runner(faults: GitHubFaults) -> dict[str, dict[str, float]]:
     """What is to go wrong in a runner with the job that it has just acquired: fault -> its numbers."""
-    struck = {fault.value: faults.strike(fault) for fault in IN_THE_RUNNER}
-    return {name: dict(numbers) for name, numbers in struck.items() if numbers is not None}
+    struck = {fault: faults.strike(fault) for fault in IN_THE_RUNNER}
+    return {
+        fault.value: {name: numbers[name] for name in ("seconds",) if name in numbers}
+        for fault, numbers in struck.items()
+        if numbers is not None
+    }

@@ -121,7 +121,7 @@ class PoolWorld:
         }
 
     def standing_leases(self) -> list[str]:
-        """Every lease that stands in a record, and every registration that a record still wants removed."""
+        """Every lease that stands in a record."""
         database = self.folder / "records.db"
         if not database.exists():
             return []
@@ -131,7 +131,6 @@ class PoolWorld:
         for key, text in texts:
             record = cell_record(text, key=key)
             standing += [f"{key} {lease.runner_name}" for lease in record.leases]
-            standing += [f"{key} ghost {ghost.runner_name}" for ghost in record.ghosts]
         return standing
 
     def logs(self) -> str:

@@ -143,8 +143,8 @@ def _judged(
         else Counter[str]()
     )
     waits = sorted(job["started_at"] - job["created_at"] for job in found if job["started_at"])
-    missing = {fault for fault in case.faults if not struck.get(fault)}
-    if problem is None and len(case.faults) == 1 and missing:
+    missing = {fault for fault in case.proves if not struck.get(fault)}
+    if problem is None and missing:
         problem = f"{', '.join(missing)} never struck, so the row proves nothing"
     return Result(
         case=case,
@@ -232,9 +232,11 @@ def _reports(world: PoolWorld) -> Iterable[Mapping[str, Any]]:
 def _cause(job: Mapping[str, Any], reports: Iterable[Mapping[str, Any]]) -> str | None:
     """What was reported of a job that did not succeed: by the scaler, or by GitHub for one that never had a runner."""
     for report in reports:
-        named = {str(report.get(key)) for key in ("job", "job_id", "runner") if report.get(key) is not None}
+        named = {
+            str(report.get(key)) for key in ("job", "job_id", "runner_name") if report.get(key) is not None
+        }
         if named & {job["name"], str(job["id"]), str(job["runner_name"])}:
             return f"{report['outcome']}: {report.get('cause') or report.get('witness')}"
-    if job["runner_name"] is None and job["conclusion"] == "cancelled":
+    if not job["acquired"] and job["conclusion"] == "cancelled":
         return "cancelled by its user before it ran"
     return None

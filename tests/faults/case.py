@@ -24,11 +24,54 @@ QUICKER: Mapping[str, Numbers] = MappingProxyType(
         "foreign-write": {"per_minute": 20, "most_instances": 2},
         "pool-deleted": {"per_minute": 20, "most": 1},
         "write-quota": {"writes_per_minute": 6},
+        "github-slow": {"seconds": 18, "share": 0.2},
+        "github-reply-lost": {"share": 0.5},
+        "primary-limit": {"seconds": 8, "share": 0.2, "most": 1},
+        "secondary-limit": {"points_per_minute": 30, "retry_after_seconds": 5},
+        "secondary-refusal": {"share": 0.1, "retry_after_seconds": 5, "most": 4},
+        "tokens-revoked": {"share": 0.3},
+        "clock-skew": {"seconds_ahead": -90},
+        "runner-list-lag": {"seconds": 10},
+        "busy-lag": {"seconds": 10},
+        "run-hidden": {"seconds": 6},
+        "run-shown-queued": {"seconds": 10},
+        "job-list-empty": {"seconds": 5},
+        "job-lag": {"seconds": 5, "spread_seconds": 5},
+        "webhook-late": {"seconds": 8},
+        "webhook-reordered": {"seconds": 3},
+        "cancelled-before-pick-up": {"share": 0.6},
+        "cancelled-by-user": {"seconds": 1, "share": 0.4},
+        "assignment-lost": {"share": 0.5},
+        "idle-runner-removed": {"seconds": 2, "spread_seconds": 2},
+        "job-unassignable": {"seconds": 12, "share": 0.5},
+        "runner-dies": {"seconds": 1, "share": 0.4},
+        "runner-out-of-memory": {"seconds": 1, "share": 0.4},
+    }
+)
+
+# Faults that need another one to have anything to do: runners idle only while no job is given to them, and a deaf one
+# shows only when it is to be stopped.
+COMPANIONS: Mapping[str, Mapping[str, Numbers]] = MappingProxyType(
+    {
+        "idle-runner-removed": {"job-unassignable": {"seconds": 12, "share": 1}},
+        # Lists of runners are asked for when a registration's reply was lost, to find what it may have made.
+        **dict.fromkeys(
+            ("runner-list-lag", "runner-list-incomplete", "runner-list-empty", "busy-lies", "busy-lag"),
+            {"github-reply-lost": {"share": 0.6}},
+        ),
+        "runner-deaf": {"instance-preempted": {"per_minute": 20}},
+    }
+)
+
+# Faults that wait for something that the scaler does not do, so that they cannot strike.
+NEVER_PROVOKED: Mapping[str, str] = MappingProxyType(
+    {
+        "busy-deleted": "no registration that a lease holds is ever removed",
     }
 )
 
 # Faults after which a pool rests for minutes by design; a scaler that was started anew looks with fresh eyes.
-LONG_REST: frozenset[str] = frozenset()
+LONG_REST = frozenset({"version-unserved", "version-refused", "job-unassignable"})
 
 STORM_SECONDS = 20.0
 MIXTURE_FAULTS = (2, 3, 4)
@@ -51,6 +94,11 @@ class Case:
         return frozenset({*self.cloud, *self.github, *self.machine})
 
     @property
+    def proves(self) -> frozenset[str]:
+        """The faults that must have struck, or the row says nothing; those of a mixture may not all find an occasion."""
+        return frozenset({self.name} & self.faults) - set(NEVER_PROVOKED)
+
+    @property
     def fresh_eyes(self) -> bool:
         """Whether the scaler is started anew when the faults have ended."""
         return bool(self.faults & LONG_REST)
@@ -63,7 +111,7 @@ def names() -> tuple[str, ...]:
 
 def single(name: str, *, seed: int = 7) -> Case:
     """A burst under one fault."""
-    return _case(name, {name: _numbers(name)}, seed=seed)
+    return _case(name, {name: _numbers(name), **COMPANIONS.get(name, {})}, seed=seed)
 
 
 def mixture(number: int) -> Case:
@@ -97,6 +145,8 @@ def _bent(numbers: Numbers, chance: random.Random) -> Numbers:
     for key, value in numbers.items():
         if key == "share":
             bent[key] = round(value * chance.uniform(0.3, 1.0), 3)
+        elif key == "seconds_ahead":
+            bent[key] = round(value * chance.choice((-1.0, 1.0)))
         elif key in ("seconds", "per_minute"):
             bent[key] = round(value * chance.uniform(0.5, 1.3), 2)
     return bent
