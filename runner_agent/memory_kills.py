@@ -17,7 +17,7 @@ def memory_kills(counters: Sequence[str] = _COUNTERS) -> int | None:
     """Processes killed so far, by the first of these files that counts them; None if none does."""
     for path in counters:
         try:
-            with open(path, encoding="ascii", errors="replace") as file:
+            with open(path, encoding="utf-8", errors="replace") as file:
                 for line in file:
                     name, _, number = line.partition(" ")
                     if name == _NAME:

@@ -101,6 +101,8 @@ def die_with_all(home: str) -> None:
     for pid in descendants(os.getpid()):
         kill(pid)
     remove_home(home)  # the file system goes with its container
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # whatever a step has started while we looked
     kill(os.getpid())
 
 

@@ -1,8 +1,9 @@
 """The agent with some of its waits shortened, or with a fault built in, so that slow and impossible ways can be tried.
 
-AGENT_TIMING    JSON object of fields of runner_agent.lifecycle.states.Timing
-AGENT_FAULT_AT  name of an event class at which the lifecycle raises
-AGENT_UID       become this account first; after the imports, since it may not be able to read Python's own files
+AGENT_TIMING          JSON object of fields of runner_agent.lifecycle.states.Timing
+AGENT_FAULT_AT        name of an event class at which the lifecycle raises
+AGENT_MEMORY_COUNTER  file that is read in the place of the kernel's counters of kills for want of memory
+AGENT_UID             become this account first; after the imports, since it may not be able to read Python's own files
 """
 
 import ctypes
@@ -21,6 +22,7 @@ from runner_agent.lifecycle import step
 from runner_agent.lifecycle.actions import Action
 from runner_agent.lifecycle.events import Event
 from runner_agent.lifecycle.states import State, Timing
+from runner_agent.memory_kills import memory_kills
 
 PR_SET_DUMPABLE = 4
 
@@ -44,5 +46,11 @@ if __name__ == "__main__":
     if os.environ.get("AGENT_UID"):
         become(int(os.environ["AGENT_UID"]))
     altered = functools.partial(Timing, **json.loads(os.environ.get("AGENT_TIMING", "{}")))
-    with patch("runner_agent.main.Timing", altered), patch("runner_agent.supervisor.step", faulty_step):
+    counter = os.environ.get("AGENT_MEMORY_COUNTER")
+    counted = functools.partial(memory_kills, (counter,)) if counter else memory_kills
+    with (
+        patch("runner_agent.main.Timing", altered),
+        patch("runner_agent.supervisor.step", faulty_step),
+        patch("runner_agent.child.memory_kills", counted),
+    ):
         sys.exit(runner_agent.main.main())

@@ -118,29 +118,41 @@ def test_a_worker_that_was_killed_for_its_memory_leaves_a_hint(world: World) -> 
 
 
 def test_forged_lines_a_daemon_and_a_second_listener_change_nothing(world: World) -> None:
-    """The lease ends after the true end, with the true result, once the daemon is gone; the relaunch finds no job."""
+    """The lease ends after the true end, with the true result, once the daemon is gone; the relaunch finds no job.
+
+    The kernel has killed a process of the job meanwhile: the cause says so.
+    """
+    counter = world.folder / "memory.events"
+    counter.write_text("oom_kill 4\n")
     faults: dict[str, object] = {"forged-lines": {}, "daemonizing-step": {}, "runner-relaunches": {}}
-    timing = {"completion_grace": 0.3, "look_again": 0.05}
     world.broker.answers["token"] = lambda _: (
         (400, {"error": "invalid_client"}) if world.broker.heard("completejob") else None
     )
-    with world.agent(faults, timing=timing, heartbeat_seconds=0.2) as agent:
+    with world.agent(
+        faults,
+        timing={"look_again": 0.05},
+        settings={"AGENT_MEMORY_COUNTER": str(counter)},
+        heartbeat_seconds=0.2,
+    ) as agent:
         world.until_step_runs()
         until(
             lambda: any("Running job: other" in line for line in agent.messages), "the forged lines were read"
         )
         until(lambda: any("left behind" in line for line in agent.messages), "the daemon was heard")
         heard = len(world.scaler.states())
-        # Five heartbeats are three graces and twenty looks at the process table.
+        # Five heartbeats are twenty looks at the process table.
         until(lambda: len(world.scaler.states()) >= heard + 5, "five more heartbeats")
-        assert set(world.scaler.states()) == {"starting", "listening", "running"}
-        assert not any("stopping the runner" in message for message in agent.messages)
+        assert "completed" not in world.scaler.states()
+        assert not world.scaler.of("end")
+        counter.write_text("oom_kill 5\n")
         world.let_job_end()
         end = world.ended()
         assert agent.wait() == ExitReason.FINISHED.value
-        assert any("Restarting runner" in message for message in agent.messages)
+        assert len(world.broker.heard("token")) == 2, "there was no second listener"
+        assert not any("stopping the runner" in message for message in agent.messages)
     assert (end["outcome"], end["job"], end["result"]) == ("finished", "build", "Failed")
-    assert end["cause"] == "the job completed with result Failed"
+    hint = "meanwhile the kernel killed 1 process for want of memory: give the pool more memory"
+    assert end["cause"] == f"the job completed with result Failed; {hint}"
     assert world.broker.completion["conclusion"] == "failed"
     assert world.ended_once()
 
