@@ -26,7 +26,7 @@ def test_the_page_says_of_each_fault_what_the_catalogue_says() -> None:
     listed = {
         name: (parameters, sentence) for name, parameters, sentence in ROW.findall(faults_on_the_page())
     }
-    for fault, one in {**CLOUD, **GITHUB}.items():
+    for fault, one in (*CLOUD.items(), *GITHUB.items()):
         if fault not in IN_THE_RUNNER:
             own = [f"`{each.name}` {each.default:g}" for each in one.parameters if each not in (AFTER, MOST)]
             assert listed[fault.value] == (", ".join(own), one.sentence)
