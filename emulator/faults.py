@@ -51,6 +51,8 @@ AFTER = Parameter(name="after", default=0, whole=True)
 """So many occasions pass unharmed first."""
 MOST = Parameter(name="most", default=0, whole=True)
 """It strikes at most so often while it is on; 0 is without limit."""
+WHETHER = frozenset({"share", AFTER.name, MOST.name})
+"""The parameters that say whether it strikes, and nothing about the stroke."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,14 @@ class GitHubServer:
         assert reply.is_success, f"{method} {path}: {reply.status_code} {reply.text}"
         return reply.json()
 
+    def switch_on(self, faults: Given) -> None:
+        """Exactly these faults are on."""
+        self.control("PUT", "faults", {"faults": faults})
+
+    def struck(self, fault: str) -> int:
+        """How often a fault has struck since the server began."""
+        return int(self.control("GET", "faults")["struck"][fault])
+
     def set_up(self, organization: str = "acme", **more: Any) -> "Installed":
         repositories = more.pop("repositories", [{"name": "widgets", "private": True}])
         made = self.control(
@@ -175,6 +183,15 @@ class Installed:
     client_id: str
     private_key: str = field(repr=False)
     installation_id: int
+
+    @property
+    def runners(self) -> str:
+        """The path of the organization's runners."""
+        return f"/orgs/{self.organization}/actions/runners"
+
+    def push(self, *jobs: str) -> int:
+        """A run of so many jobs; its id."""
+        return self.server.push(workflow(*jobs), repository=f"{self.organization}/widgets")
 
     def jwt(self, *, key: str | None = None, algorithm: str = "RS256", **claims: Any) -> str:
         """A good JSON Web Token of the App; `claims` take the place of the good ones, None removes one."""

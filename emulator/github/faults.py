@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from emulator.faults import Description, Faults, Parameter, on_occasion, seconds, share, spread_seconds
+from emulator.faults import (
+    WHETHER,
+    Description,
+    Faults,
+    Parameter,
+    on_occasion,
+    seconds,
+    share,
+    spread_seconds,
+)
 
 LIMITS = "https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 RUNNER = "https://github.com/actions/runner"
@@ -276,12 +285,12 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
         Fault.RUNNER_DIES: on_occasion(
             "All processes of the runner get SIGKILL so long into the job.",
             "https://github.com/ejc3/fcvm/issues/834",
-            seconds(1),
+            seconds(2),
         ),
         Fault.RUNNER_OUT_OF_MEMORY: on_occasion(
             "Worker and steps get SIGKILL so long into the job; the listener lives on.",
             f"{RUNNER}/blob/main/src/Runner.Listener/JobDispatcher.cs",
-            seconds(1),
+            seconds(2),
         ),
         Fault.RUNNER_DEAF: on_occasion(
             "Listener, worker and steps ignore SIGINT and SIGTERM.",
@@ -307,10 +316,10 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
 
 
 def strokes_in_the_runner(faults: GitHubFaults) -> dict[str, dict[str, float]]:
-    """What is to go wrong in a runner with the job that it has just acquired: fault -> its numbers."""
-    struck = {fault: faults.strike(fault) for fault in IN_THE_RUNNER}
+    """What is to go wrong in a runner with the job that it has just acquired: fault -> the numbers that it needs."""
+    struck = {fault.value: faults.strike(fault) for fault in IN_THE_RUNNER}
     return {
-        fault.value: {name: numbers[name] for name in ("seconds",) if name in numbers}
-        for fault, numbers in struck.items()
+        name: {key: number for key, number in numbers.items() if key not in WHETHER}
+        for name, numbers in struck.items()
         if numbers is not None
     }

@@ -151,11 +151,10 @@ class Gateway:
                     f"app ID {installation.app.id}" if token is None else f"installation ID {installation.id}"
                 )
                 self._open[caller] += 1
+                reading = limits.reading(caller, CORE, now=now)
                 if not operation.is_free:
                     at_once = self._open[caller]
                     faults.refuse_limited(caller, operation.method, at_once=at_once, now=now)
-                reading = limits.reading(caller, CORE, now=now)
-                if not operation.is_free:
                     limits.refuse_exceeded(caller, CORE, now=now)
                 response = await self._answered(operation, request, installation, token, bearer, now=now)
                 if not operation.is_free and response.status_code != 304:

@@ -48,7 +48,7 @@ class Session:
     """One listener's session. `polls` counts its open polls for work.
 
     What it has to be told: `assignment`, the request id of a job; `cancellation`, the uuid of a job to stop.
-    Its runner can be too old: `unserved` gets no job, `refused` no message. `removed_at`: if still idle by then.
+    Its runner can be too old: `unserved` gets no job, `refused` no message.
     """
 
     id: str
@@ -60,7 +60,6 @@ class Session:
     messages: int = 0
     unserved: bool = False
     refused: bool = False
-    removed_at: float | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -139,6 +138,7 @@ class Runners:
         self._faults = faults
         self._chance = chance
         self._registrations: dict[int, Registration] = {}
+        self._removals: dict[int, float] = {}  # registrations that are taken away if they are idle then
         self._next_id = 1
 
     def group_for(self, wish: RegistrationWish, scope: Scope, organization: Organization) -> RunnerGroup:
@@ -230,14 +230,16 @@ class Runners:
 
     def remove_idle(self, *, now: float) -> list[Registration]:
         """Take away what GitHub has seen idle for too long; whoever listened has to be told."""
-        removed = [one for one in self.every() if not one.is_busy and now >= _removed_at(one)]
+        due = [self._registrations[number] for number, at in self._removals.items() if at <= now]
+        removed = [one for one in due if one.state is RegistrationState.REGISTERED]
         for registration in removed:
             registration.leave(RegistrationState.DELETED, now=now)
+        self._removals = {number: at for number, at in self._removals.items() if now < at}
         return removed
 
     def next_removal(self) -> float:
         """When `remove_idle` has something to do; infinite when never."""
-        return min((_removed_at(one) for one in self.every() if not one.is_busy), default=math.inf)
+        return min(self._removals.values(), default=math.inf)
 
     def is_online(self, registration: Registration, *, now: float) -> bool:
         """`now` may be a moment that has passed."""
@@ -277,14 +279,14 @@ class Runners:
             session.polls > 0 or now - session.last_seen < self._delays.session_silence_seconds
         ):
             raise BrokerRefusal(409, "A session for this runner already exists.", source=BROKER)
-        idle = self._faults.strike(Fault.IDLE_RUNNER_REMOVED)
+        if idle := self._faults.strike(Fault.IDLE_RUNNER_REMOVED):
+            self._removals[registration.id] = now + self._faults.drawn_seconds(idle)
         registration.session = Session(
             id=str(uuid.UUID(int=self._chance.getrandbits(128), version=4)),
             opened_at=now,
             last_seen=now,
             unserved=self._faults.strike(Fault.VERSION_UNSERVED) is not None,
             refused=self._faults.strike(Fault.VERSION_REFUSED) is not None,
-            removed_at=now + self._faults.drawn_seconds(idle) if idle else None,
         )
         registration.online_from = registration.online_from or now
         registration.instance = instance
@@ -305,11 +307,6 @@ class Runners:
 
     def listening(self) -> list[Registration]:
         return [registration for registration in self._registrations.values() if registration.is_listening]
-
-
-def _removed_at(registration: Registration) -> float:
-    session = registration.session
-    return math.inf if session is None or session.removed_at is None else session.removed_at
 
 
 def _same_scope(one: Scope, other: Scope) -> bool:

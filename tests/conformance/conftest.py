@@ -1,10 +1,13 @@
 """What the tests against the stand-in GitHub share: one server per file, one organization, one installation of the App."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from tests.emulator_github import Checked, GitHubServer, Installed
+
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -25,3 +28,16 @@ def acme(server: GitHubServer) -> Installed:
 def github(acme: Installed) -> Checked:
     """Calls as the App's installation, each held against GitHub's description."""
     return acme.as_installation()
+
+
+@pytest.fixture
+def healthy(server: GitHubServer) -> Iterator[GitHubServer]:
+    """The server of the file, with every fault off before and after."""
+    yield server
+    server.switch_on({})
+
+
+@pytest.fixture
+def installed(healthy: GitHubServer) -> Installed:
+    """An organization of the test's own."""
+    return healthy.set_up(f"acme-{next(NUMBERS)}")

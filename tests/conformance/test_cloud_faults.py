@@ -124,6 +124,31 @@ def test_a_failed_start_and_a_death_are_real(cloud: CloudDoor) -> None:
     cloud.wait_for_running(cell, 1)
 
 
+def test_stops_name_whose_write_chose_the_instance(cloud: CloudDoor) -> None:
+    """A caller without a token is anonymous; the platform and another hand are told apart from it."""
+    cell = fresh_id()
+    cloud.create_worker_pool(cell, SLEEP, count=2)
+    cloud.wait_for_running(cell, 2)
+    patch(cloud, cell, 1)
+    assert chosen_by(cloud, cell, "scale-in") == {"anonymous@stand-in.invalid"}
+    put(cloud, {"instance-preempted": {"per_minute": 600}})
+    assert chosen_by(cloud, cell, "preempted") == {None}
+    put(cloud, {})
+    cloud.wait_for_running(cell, 1)
+    put(cloud, {"pool-deleted": {"per_minute": 6000}})
+    assert chosen_by(cloud, cell, "deleted") == {"another.hand@example.com"}
+
+
+def chosen_by(cloud: CloudDoor, worker_pool: str, cause: str) -> set[str | None]:
+    """Whose writes have stopped instances for that cause, once there is one."""
+    stops = eventually(
+        lambda: [stop for stop in cloud.stops(worker_pool) if stop["cause"] == cause],
+        lambda found: found,
+        what=f"an instance was stopped: {cause}",
+    )
+    return {stop["by"] for stop in stops}
+
+
 @pytest.mark.parametrize("faults", [None, [], {"rain": {}}, {"stale-etag": {"share": 2}}, {"stale-etag": 1},
                                     {"stale-etag": {"hours": 1}}])  # fmt: skip
 def test_a_wrong_set_is_refused(cloud: CloudDoor, faults: Any) -> None:

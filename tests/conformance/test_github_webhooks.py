@@ -6,8 +6,13 @@ import http.server
 import json
 import queue
 import threading
+from collections import Counter
 from typing import Any, Self
 
+from emulator.faults import Given
+from github_api.errors import SignatureWrong
+from github_api.secret import Secret
+from github_api.webhook import verified_event
 from tests.emulator_github import GitHubServer, Installed, workflow
 from tests.github_schema import check_event
 
@@ -108,3 +113,33 @@ def test_webhooks_can_be_switched_off_and_nobody_needs_to_listen() -> None:
         push(installed, "told")
         [(_, body)] = hooks.take(1)
         assert body["workflow_job"]["name"] == "told"
+
+
+def test_foreign_and_forged_webhooks_arrive_and_only_the_forged_ones_are_refused() -> None:
+    """Our own check tells the forged ones; whose repository it is must be looked at by who acts on it."""
+    faults: Given = {
+        "webhook-foreign": {"most": 1},
+        "webhook-forged": {"most": 1},
+        "webhook-doubled": {"seconds": 0.1},
+    }
+    with Hooks() as hooks, GitHubServer(time_factor=0.02, faults=faults) as server:
+        push(server.set_up(webhook_url=hooks.url, webhook_secret="hush"), "build")
+        seen: Counter[str | None] = Counter()
+        deliveries = set()
+        for _ in range(4):
+            headers, body = hooks.received.get(timeout=20)
+            deliveries.add(headers["x-github-delivery"])
+            try:
+                event = verified_event(
+                    body=body,
+                    signature=headers["x-hub-signature-256"],
+                    secret=Secret("hush"),
+                    event=headers["x-github-event"],
+                    delivery=headers["x-github-delivery"],
+                )
+            except SignatureWrong:
+                seen["forged"] += 1
+            else:
+                seen[event.repository] += 1
+        assert seen == {"acme/widgets": 2, "somebody-else/gadgets": 1, "forged": 1}
+        assert len(deliveries) == 3

@@ -47,8 +47,13 @@ def test_the_announcement_names_both_worlds_on_standard_output(tmp_path: Path) -
 
 
 def test_the_real_program_answers_on_both_ports(tmp_path: Path) -> None:
-    """With the stand-in GitHub, not with the tests' silent one."""
-    with running_emulator(tmp_path / "world") as world:
+    """With the stand-in GitHub, not with the tests' silent one; each side has its faults of the command line."""
+    faults = ("--fault", "runner-dies=3", "--fault", "cpu-quota=0.5")
+    with running_emulator(tmp_path / "world", arguments=faults) as world:
+        doors = (world.github.http, world.cloud.http)
+        seen = [door.get("/_control/faults").json() for door in doors]
+        assert [list(side["faults"]) for side in seen] == [["runner-dies"], ["cpu-quota"]]
+        assert {frozenset(side) for side in seen} == {frozenset({"faults", "struck", "catalogue"})}
         assert world.github.setup()["organization"] == "acme"
         assert world.github.jobs() == []
         assert world.cloud.instances() == []

@@ -10,6 +10,7 @@ from emulator.cloud.faults import CATALOGUE as CLOUD
 from emulator.cloud.faults import CloudFaults, Fault
 from emulator.faults import Description, Faults, WrongFault, fault_argument
 from emulator.github.faults import CATALOGUE as GITHUB
+from emulator.main import settings_from
 
 BOTH: Mapping[Any, Description] = {**CLOUD, **GITHUB}
 ON_OCCASION = [
@@ -102,3 +103,20 @@ def test_a_wrong_set_changes_nothing() -> None:
     with pytest.raises(WrongFault, match="no fault 'github-5xx'"):
         faults.replace({"github-5xx": {}}, now=0)
     assert list(faults.switched_on()) == [Fault.CPU_QUOTA]
+
+
+def test_each_side_gets_its_own_faults_from_the_command_line() -> None:
+    settings = settings_from(
+        ["--state-dir", "x", "--fault", "github-5xx=0.5", "--fault", "cpu-quota", "--fault", "runner-dies=2"]
+    )
+    assert settings.faults_of(CLOUD) == {"cpu-quota": {}}
+    assert settings.faults_of(GITHUB) == {"github-5xx": {"share": 0.5}, "runner-dies": {"seconds": 2}}
+
+
+def test_a_fault_of_neither_side_ends_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings_from(["--state-dir", "x", "--fault", "rain"])
+    said = capsys.readouterr().err
+    assert "There is no fault 'rain'" in said
+    assert "busy-lies" in said
+    assert "stale-etag" in said
