@@ -9,6 +9,7 @@ import logging
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from math import ceil
 from typing import Any
 
@@ -16,7 +17,7 @@ import structlog
 
 from scaler.core.model import CellSeen, Decision, PoolPicture
 from scaler.demand_watch import StartedJob
-from scaler.lease_desk import LeaseEnded, LeaseOutcome
+from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.reconciler import TickRecord
 
 # How many of a pool's last waits the percentiles are made of.
@@ -77,6 +78,7 @@ class Journal:
     def __init__(self) -> None:
         self._log = structlog.get_logger("scaler")
         self._outcomes: dict[str, Counter[str]] = {}
+        self._stopped: dict[str, Counter[str]] = {}
         self._last: TickRecord | None = None
         self._said: tuple[object, ...] = ()
         self._said_at = float("-inf")
@@ -107,24 +109,20 @@ class Journal:
 
     def ended(self, event: LeaseEnded) -> None:
         """Take the end of a lease."""
-        self._outcomes.setdefault(event.pool, Counter())[event.outcome.value] += 1
-        level = "info" if event.outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED) else "warning"
-        getattr(self._log, level)(
-            "lease_ended",
-            pool=event.pool,
-            cell=event.cell,
-            lease=event.lease,
-            outcome=event.outcome.value,
-            cause=event.cause,
-            job=event.job,
-        )
+        self._left("lease_ended", event)
 
-    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
+    def removed(self, event: LeaseEnded) -> None:
         """Take a lease that a witness other than its own instance has removed."""
-        self._outcomes.setdefault(pool, Counter())[outcome.value] += 1
-        self._log.warning(
-            "lease_removed", pool=pool, cell=cell, lease=lease, outcome=outcome.value, witness=witness
-        )
+        self._left("lease_removed", event)
+
+    def _left(self, what: str, event: LeaseEnded) -> None:
+        self._outcomes.setdefault(event.pool, Counter())[event.outcome.value] += 1
+        if event.cause is not None:
+            self._stopped.setdefault(event.pool, Counter())[event.cause.value] += 1
+        calm = event.outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED)
+        facts = {**asdict(event), "outcome": event.outcome.value}
+        facts["cause"] = None if event.cause is None else event.cause.value
+        (self._log.info if calm else self._log.warning)(what, **facts)
 
     def started(self, job: StartedJob) -> None:
         """Take a job that a reading showed in progress; only our own runners count."""
@@ -159,6 +157,7 @@ class Journal:
             "observed": picture.observed,
             "lost": outcomes[LeaseOutcome.LOST.value],
             "ended": dict(outcomes),
+            "stopped": dict(self._stopped.get(picture.pool, Counter())),
         }
 
     def status(self, *, demand_faults: Mapping[str, str]) -> dict[str, Any]:
@@ -207,7 +206,7 @@ def _actions(decision: Decision) -> list[str]:
         *(f"grant {grant.leases} in {grant.cell}: {grant.reason.value}" for grant in decision.grants),
         *(f"raise {rise.cell} to {rise.to}: {rise.reason.value}" for rise in decision.raises),
         *(f"close {close.cell}: {close.reason.value}" for close in decision.closes),
-        *(f"{limit.pool} is {limit.short} short: {limit.reason.value}" for limit in decision.limits),
+        *(f"{limit.pool} is {limit.short} short: {limit.sentence}" for limit in decision.limits),
     ]
 
 

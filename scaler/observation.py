@@ -67,6 +67,8 @@ def cell_seen(
         ready_at=0.0 if record is None else record.zeroed_at + settle_seconds,
         writable=not facts.writing,
         fault=facts.fault,
+        obstacles=() if record is None else record.obstacles,
+        served_at=0.0 if record is None else record.served_at,
     )
 
 

@@ -1,11 +1,18 @@
 """How a lease ended, by what was seen and said; of exit codes only 7 (deprecated) proves anything. Pure."""
 
-from runner_agent.contract import ExitReason, Outcome
+from runner_agent.contract import EndWord, ExitReason, Outcome
 from runner_agent.lifecycle.states import Evidence, Leased, StopCause, Verdict
 
 _DEPRECATED_EXIT_CODE = 7
 """Of run.sh with ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1, since runner 2.333.0
 (https://github.com/actions/runner/pull/4285)."""
+
+_LIKELY_NEXT_TIME_TOO = {
+    ExitReason.RUNNER_DEPRECATED: EndWord.RUNNER_DEPRECATED,
+    ExitReason.RUNNER_FAILED: EndWord.RUNNER_FAILED,
+}
+_CANCELLED = frozenset({"Canceled", "Cancelled"})
+_REGISTRATION_GONE = "The runner no longer exists on the server."
 
 
 def verdict_of(state: Leased) -> Verdict:
@@ -23,11 +30,18 @@ def verdict_of(state: Leased) -> Verdict:
             del cause
             return _finished(evidence)
         case StopCause.PREEMPTED as cause:
-            return Verdict(outcome=Outcome.PREEMPTED, reason=ExitReason.PREEMPTED, cause=cause.value)
+            return Verdict(
+                outcome=Outcome.PREEMPTED,
+                reason=ExitReason.PREEMPTED,
+                cause=cause.value,
+                word=None if evidence.running_since is None else EndWord.PREEMPTED,
+            )
         case StopCause.HARD_END as cause if evidence.running_since is None:
             return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.UNUSED, cause=cause.value)
         case StopCause.HARD_END | StopCause.JOB_TIMEOUT as cause:
-            return Verdict(outcome=Outcome.TIMED_OUT, reason=ExitReason.TIMED_OUT, cause=cause.value)
+            return Verdict(
+                outcome=Outcome.TIMED_OUT, reason=ExitReason.TIMED_OUT, cause=cause.value, word=EndWord.POLICY
+            )
 
 
 def _ended_by_itself(evidence: Evidence) -> Verdict:
@@ -37,28 +51,46 @@ def _ended_by_itself(evidence: Evidence) -> Verdict:
         if evidence.completion_said and evidence.workers_at_exit == 0:
             return _finished(evidence)
         cause = f"the runner vanished in the middle of its job: {ending}"
-        return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause)
+        return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause, word=EndWord.EXTERNAL)
     if evidence.deprecated or evidence.exit_code == _DEPRECATED_EXIT_CODE:
         cause = "GitHub refuses this runner version: build a new image"
-        return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.RUNNER_DEPRECATED, cause=cause)
+        return _without_job(ExitReason.RUNNER_DEPRECATED, cause)
     if evidence.listening_since is None:
         cause = evidence.failure or f"the runner ended before it listened: {ending}"
-        return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.RUNNER_FAILED, cause=cause)
-    cause = f"the runner ended without having had a job: {ending}"
-    return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.UNUSED, cause=cause)
+        return _without_job(ExitReason.RUNNER_FAILED, cause)
+    return _without_job(ExitReason.UNUSED, f"the runner ended without having had a job: {ending}")
 
 
 def _stopped_idle(evidence: Evidence) -> Verdict:
     cause = StopCause.IDLE.value
     if evidence.running_since is None:
         reason = ExitReason.RUNNER_FAILED if evidence.listening_since is None else ExitReason.UNUSED
-        return Verdict(outcome=Outcome.UNUSED, reason=reason, cause=cause)
+        return _without_job(reason, cause)
     if evidence.completion_said and evidence.result == "Succeeded":
         return _finished(evidence)
     cause = "idle-race: a job arrived in the moment in which the idle runner was being stopped"
-    return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause)
+    return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause, word=EndWord.IDLE_RACE)
+
+
+def _without_job(reason: ExitReason, cause: str) -> Verdict:
+    return Verdict(outcome=Outcome.UNUSED, reason=reason, cause=cause, word=_LIKELY_NEXT_TIME_TOO.get(reason))
 
 
 def _finished(evidence: Evidence) -> Verdict:
     cause = f"the job completed with result {evidence.result}"
-    return Verdict(outcome=Outcome.FINISHED, reason=ExitReason.FINISHED, cause=cause)
+    return Verdict(
+        outcome=Outcome.FINISHED,
+        reason=ExitReason.FINISHED,
+        cause=cause,
+        word=_who_cancelled(evidence) if evidence.result in _CANCELLED else None,
+    )
+
+
+def _who_cancelled(evidence: Evidence) -> EndWord:
+    """Whoever asked GitHub for it: a person, another run of a concurrency group, a matrix that fails fast.
+
+    But a runner whose registration was deleted under it cancels its job by itself, since 2.336.0
+    (https://github.com/actions/runner/pull/4551).
+    """
+    deleted = evidence.remark is not None and evidence.remark.startswith(_REGISTRATION_GONE)
+    return EndWord.EXTERNAL if deleted else EndWord.USER

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from cell_records.obstacles import ObstacleMet
 from cell_records.record import CellState
 
 
@@ -103,6 +104,11 @@ class LeaseSeen:
     runner_id: int | None = None
     job_id: int | None = None
 
+    @property
+    def had_job(self) -> bool:
+        """Whether a job of it is known."""
+        return self.job_id is not None or self.state in (LeaseState.RUNNING, LeaseState.COMPLETED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSeen:
@@ -111,7 +117,8 @@ class CellSeen:
 
     `offered`: offers made and not yet taken up.
     `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
-    the cell may not be touched at all.
+    the cell may not be touched at all. `obstacles`: what has lately kept its leases from jobs. `served_at`: the start of
+    the youngest lease that had a job.
     """
 
     name: str
@@ -126,6 +133,8 @@ class CellSeen:
     ready_at: float = 0.0
     writable: bool = True
     fault: str | None = None
+    obstacles: tuple[ObstacleMet, ...] = ()
+    served_at: float = 0.0
 
     @property
     def held(self) -> int:
@@ -164,6 +173,18 @@ class Reason(Enum):
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
     NO_REGISTRATIONS_LEFT = "GitHub's registration budget of this minute is used up"
     UNSERVABLE = "GitHub gives these jobs to no listening runner: does the runner group allow the repository?"
+    UNSERVABLE_KINDS = (
+        "GitHub gives jobs of several kinds to no listening runner of this pool: is the runner version too old (then build "
+        "a new image), or does the runner group not allow these repositories?"
+    )
+    RUNNER_TOO_OLD = (
+        "GitHub refuses this runner version, so the pool stops growing: build a new image with a newer runner"
+    )
+    RUNNER_FAILS = "runners end before they listen, so the pool stops growing: mend the image or RUNNER_POOL_RUNNER_COMMAND"
+    REGISTRATION_REFUSED = (
+        "GitHub refuses to register runners, so the pool stops growing: do the App's permissions and the runner "
+        "group fit?"
+    )
     DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
 
@@ -202,6 +223,11 @@ class Limit:
     reason: Reason
     short: int
     detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The reason for people, with its detail."""
+        return f"{self.reason.value} ({self.detail})" if self.detail else self.reason.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
