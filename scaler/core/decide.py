@@ -280,7 +280,9 @@ def _oldest(queued: Sequence[QueuedJob]) -> float:
 
 
 def _unconfirmed(since: float, demand: DemandSeen) -> set[str]:
-    """Repositories that have not been read again since the surplus began; quiet ones have said enough."""
+    """Repositories that have not been surely read again since the surplus began; quiet ones have said enough."""
     return {
-        name for name, reading in demand.repositories.items() if not reading.quiet and reading.at <= since
+        name
+        for name, reading in demand.repositories.items()
+        if not reading.quiet and (reading.unsettled or reading.at <= since)
     }

@@ -61,13 +61,15 @@ class RepositoryReading:
     """One successful look at a repository, begun at `at`.
 
     `running` maps the id of the runner to the id of the job that GitHub shows in progress on it. `quiet`:
-    neither queued nor running jobs for so long that one look is enough.
+    neither queued nor running jobs for so long that one look is enough. `unsettled`: a run may have jobs that are
+    not shown yet, so that this reading confirms nothing.
     """
 
     at: float
     queued: tuple[QueuedJob, ...] = ()
     running: Mapping[int, int] = field(default_factory=dict)
     quiet: bool = False
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
