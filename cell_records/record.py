@@ -2,7 +2,7 @@
 
 Each function takes a record and gives the next one, or a `Refused` with its reason; none reads a clock or a
 store. A guard here is what keeps a running job alive, so every guard has a name in the protocol and a test
-that fails without it. One file, because whoever checks the promise must see all guards beside each other.
+that fails without it. They stand in one file, because whoever checks the promise must see all of them together.
 """
 
 from __future__ import annotations

@@ -12,13 +12,12 @@ from cell_records.change import read_cell
 from cell_records.codec import cell_text, deployment_text
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import Conflict, StoreUnavailable
-from cell_records.obstacles import Obstacle
 from cell_records.record import CellRecord, Gate
 from cell_records.store import DEPLOYMENT_KEY, Stored, cell_key
-from github_api.errors import GitHubError, PermissionDenied, RateLimited, Unavailable
+from github_api.errors import RateLimited, Unavailable
 from github_api.secret import Secret
 from github_api.values import JitConfiguration
-from runner_agent.contract import EndReply, EndWord, ExitReason, Outcome, ReportState
+from runner_agent.contract import EndReply, ExitReason, Outcome, ReportState
 from runner_agent.errors import RefusedError, SettingsError, UnreachableError
 from runner_agent.lifecycle.actions import EndLease, Report
 from runner_agent.registration import Boot
@@ -209,41 +208,6 @@ def test_a_higher_ask_voids_the_lease_whose_registration_failed() -> None:
     world.start(ask=2)
     assert len(set(world.minted)) == 2, "a name is never used twice"
     assert [ghost.runner_name for ghost in world.record.ghosts] == world.minted[:1]
-
-
-def test_what_kept_a_lease_from_a_job_stands_in_the_record_for_once() -> None:
-    """Nobody hears an `end` in direct mode."""
-    world = World()
-    lease = world.start()
-    end = EndLease(
-        lease=lease,
-        seq=9,
-        outcome=Outcome.UNUSED,
-        cause="too old",
-        job=None,
-        result=None,
-        word=EndWord.RUNNER_DEPRECATED,
-    )
-    world.registration.end(BOOT, end)
-    (met,) = world.record.obstacles
-    assert (met.lease, met.obstacle, met.at, met.words) == (
-        lease,
-        Obstacle.RUNNER_DEPRECATED,
-        world.now,
-        "too old",
-    )
-
-
-@pytest.mark.parametrize(
-    ("fault", "noted"), [(PermissionDenied("not allowed"), True), (Unavailable("no answer"), False)]
-)
-def test_only_a_registration_that_github_refuses_is_an_obstacle(fault: GitHubError, noted: bool) -> None:
-    """One that got no answer may well be made the next time."""
-    world = World()
-    world.fault = fault
-    with pytest.raises(UnreachableError):
-        world.start()
-    assert [each.obstacle for each in world.record.obstacles] == [Obstacle.REGISTRATION_REFUSED] * noted
 
 
 def test_a_limit_of_github_says_when_to_come_back() -> None:
