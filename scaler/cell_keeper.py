@@ -32,6 +32,7 @@ from scaler.observation import jobs_by_runner
 from scaler.records import AllRecords, Records
 from scaler.registrar import Registrar
 from scaler.removals import Changed, Removals, Told
+from scaler.runner_versions import RunnerVersions
 
 # A registration that could not be cleared is asked for again after this.
 GHOSTS_EVERY_SECONDS = 5.0
@@ -52,8 +53,10 @@ class CellKeeper:
         suspect_seconds: float,
         clock: Callable[[], float],
         direct: bool = False,
+        versions: RunnerVersions | None = None,
     ) -> None:
         """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing."""
+        self._versions = versions
         self._owner = owner
         self._records = records
         self._instances = instances
@@ -89,12 +92,16 @@ class CellKeeper:
                 await self._note_job(cell, lease, runners=runners, jobs=jobs)
             self._ask_github(cell, record)
         self._forget_ended(records)
+        if self._versions is not None:
+            self._versions.look(seen)
 
     async def settle(self) -> None:
         """Wait until nothing is being asked of GitHub."""
         while self._asking:
             await asyncio.gather(*self._asking.values(), return_exceptions=True)
         await self._removals.settle()
+        if self._versions is not None:
+            await self._versions.settle()
 
     def _ask_github(self, cell: Cell, record: CellRecord) -> None:
         """Ask about suspect leases and clear ghosts, beside the tick: a slow GitHub must not hold up anything else."""

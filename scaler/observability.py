@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
 import structlog
 
+from github_api.values import RunnerDeprecation
 from scaler.core.model import CellSeen, Decision, PoolPicture
 from scaler.demand_watch import StartedJob
 from scaler.lease_ends import LeaseEnded, LeaseOutcome
@@ -22,6 +25,9 @@ from scaler.reconciler import TickRecord
 
 # How many of a pool's last waits the percentiles are made of.
 WAITS_KEPT = 500
+
+# How long before the end of a runner's version an admin hears of it.
+VERSION_WARNED_SECONDS = 7 * 86_400.0
 
 # Ticks that find nothing new are told of this often.
 QUIETEST_SECONDS = 60.0
@@ -75,8 +81,11 @@ class Waits:
 class Journal:
     """What this process tells the world, and what `/status` answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since the epoch."""
+        self._clock = clock
         self._log = structlog.get_logger("scaler")
+        self._versions: dict[str, RunnerDeprecation] = {}
         self._outcomes: dict[str, Counter[str]] = {}
         self._stopped: dict[str, Counter[str]] = {}
         self._last: TickRecord | None = None
@@ -123,6 +132,19 @@ class Journal:
         facts = {**asdict(event), "outcome": event.outcome.value}
         facts["cause"] = None if event.cause is None else event.cause.value
         (self._log.info if calm else self._log.warning)(what, **facts)
+
+    def runner_version(self, pool: str, until: RunnerDeprecation) -> None:
+        """Take until when GitHub serves the runners of a pool; a warning when that is near."""
+        self._versions[pool] = until
+        end = until.gets_jobs_until
+        if end is not None and end < self._clock() + VERSION_WARNED_SECONDS:
+            self._log.warning(
+                "runner_version_ends",
+                pool=pool,
+                version=until.version,
+                gets_jobs_until=_day(end),
+                remedy="GitHub gives such runners no jobs after that day: build a new image with a newer runner.",
+            )
 
     def started(self, job: StartedJob) -> None:
         """Take a job that a reading showed in progress; only our own runners count."""
@@ -182,6 +204,15 @@ class Journal:
                 }
                 for limit in last.decision.limits
             ],
+            "runner_versions": [
+                {
+                    "pool": pool,
+                    "version": until.version,
+                    "registers_until": _day(until.registers_until),
+                    "gets_jobs_until": _day(until.gets_jobs_until),
+                }
+                for pool, until in sorted(self._versions.items())
+            ],
             "faults": {**dict(last.faults), **dict(demand_faults)},
         }
 
@@ -208,6 +239,10 @@ def _actions(decision: Decision) -> list[str]:
         *(f"close {close.cell}: {close.reason.value}" for close in decision.closes),
         *(f"{limit.pool} is {limit.short} short: {limit.sentence}" for limit in decision.limits),
     ]
+
+
+def _day(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def _without_age(pools: Iterable[Mapping[str, Any]]) -> tuple[tuple[object, ...], ...]:
