@@ -25,8 +25,8 @@ demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in G
 test: $(READY) ## every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, repository
-	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/repository
+test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, vendor_failures, repository
+	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/vendor_failures tests/repository
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check

@@ -9,10 +9,12 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from enum import Enum
 from typing import Any, TypeVar
 
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import RecordUnreadable
+from cell_records.obstacles import Obstacle, ObstacleMet
 from cell_records.record import CellRecord, Gate, Ghost, Lease, contradiction
 
 FORMAT = 1
@@ -29,7 +31,8 @@ class _Misfit(ValueError):
 
 def cell_text(record: CellRecord) -> str:
     """The stored form of a cell's record."""
-    return json.dumps({"format": FORMAT, **asdict(record), "gate": record.gate.value}, separators=(",", ":"))
+    fields = {"format": FORMAT, **asdict(record)}
+    return json.dumps(fields, separators=(",", ":"), default=_word)
 
 
 def cell_record(text: str, *, key: str) -> CellRecord:
@@ -110,6 +113,17 @@ def _gate(value: object, name: str) -> Gate:
     return Gate(_text(value, name))
 
 
+def _obstacle(value: object, name: str) -> Obstacle:
+    return Obstacle(_text(value, name))
+
+
+def _word(value: object) -> object:
+    """What stands for a value that JSON does not know: enums by their value."""
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"{type(value).__name__} has no stored form")
+
+
 def _maybe(rule: _Rule) -> _Rule:
     return lambda value, name: None if value is None else rule(value, name)
 
@@ -129,7 +143,7 @@ def _counts(value: object, name: str) -> dict[str, int]:
     return {key: _whole(count, name) for key, count in value.items()}
 
 
-def _nested(kind: type[Lease | Ghost]) -> _Rule:
+def _nested(kind: type[Lease | Ghost | ObstacleMet]) -> _Rule:
     return lambda value, _: _built(kind, value)
 
 
@@ -143,6 +157,8 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "zeroed_at": _seconds,
         "ended_boots": _each(_text),
         "ghosts": _each(_nested(Ghost)),
+        "obstacles": _each(_nested(ObstacleMet)),
+        "served_at": _seconds,
         "op_nonce": _text,
     },
     Lease: {
@@ -158,6 +174,7 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "dying_until": _maybe(_seconds),
     },
     Ghost: {"runner_name": _text, "runner_id": _maybe(_whole), "since": _seconds},
+    ObstacleMet: {"lease": _text, "obstacle": _obstacle, "at": _seconds, "words": _text},
     DeploymentRecord: {
         "owner": _text,
         "leader": _text,

@@ -2,13 +2,15 @@
 
 Each function takes a record and gives the next one, or a `Refused` with its reason; none reads a clock or a
 store. A guard here is what keeps a running job alive, so every guard has a name in the protocol and a test
-that fails without it.
+that fails without it. They stand in one file, because whoever checks the promise must see all of them together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+
+from cell_records.obstacles import ObstacleMet, with_obstacle
 
 # Boots that have had their lease. Boots born before the last zero are refused by age, so only those since
 # then matter; the bound keeps a cell that never closes from growing its record. A replay older than that
@@ -82,7 +84,10 @@ class Ghost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRecord:
-    """One cell. `zeroed_at` is the moment its last zero was confirmed, in seconds since the epoch."""
+    """One cell. `zeroed_at` is the moment its last zero was confirmed, in seconds since the epoch.
+
+    `served_at`: the start of the youngest lease that is known to have had a job; `obstacles`: see there.
+    """
 
     owner: str
     uid: str
@@ -92,6 +97,8 @@ class CellRecord:
     zeroed_at: float
     ended_boots: tuple[str, ...] = ()
     ghosts: tuple[Ghost, ...] = ()
+    obstacles: tuple[ObstacleMet, ...] = ()
+    served_at: float = 0.0
     op_nonce: str = ""
 
     @property
@@ -220,12 +227,21 @@ def voided(record: CellRecord, *, boot: str, ask: int, now: float) -> Outcome:
 
 
 def ended(
-    record: CellRecord, *, lease_id: str, boot: str, close: bool, job_served: bool, now: float
+    record: CellRecord,
+    *,
+    lease_id: str,
+    boot: str,
+    close: bool,
+    job_served: bool,
+    now: float,
+    had_job: bool = False,
+    met: ObstacleMet | None = None,
 ) -> Outcome:
     """Remove a lease on the word of its own boot (witness 1), after the runner's processes are reaped.
 
     `close`: also close the gate if this was the last lease. `job_served`: GitHub has consumed the
-    registration; otherwise it is a ghost to clear. Repeating it changes nothing.
+    registration; otherwise it is a ghost to clear. `had_job`: a job was begun at least; `met`: what kept it from one.
+    Repeating it changes nothing.
     """
     lease = record.lease(lease_id)
     if lease is None:
@@ -234,6 +250,10 @@ def ended(
         return Refused(reason=Refusal.NOT_THE_WITNESS)
     after = _without(record, lease, now=now, ghost=not job_served)
     after = replace(after, ended_boots=(*after.ended_boots, boot)[-ENDED_BOOTS_KEPT:])
+    if job_served or had_job:
+        after = _served(after, lease)
+    elif met is not None:
+        after = replace(after, obstacles=with_obstacle(after.obstacles, met))
     if close and not after.leases:
         after = replace(after, gate=Gate.CLOSED, zero_seen=False)
     return after
@@ -255,6 +275,12 @@ def registered(record: CellRecord, *, lease_id: str, runner_id: int) -> Outcome:
     if lease is None:
         return Refused(reason=Refusal.UNKNOWN_LEASE)
     return record if lease.runner_id == runner_id else _with(record, replace(lease, runner_id=runner_id))
+
+
+def registration_refused(record: CellRecord, met: ObstacleMet) -> CellRecord:
+    """Note that GitHub has refused to register a lease's runner; the lease stays until its boot voids it."""
+    known = any(each.lease == met.lease for each in record.obstacles)
+    return record if known else replace(record, obstacles=with_obstacle(record.obstacles, met))
 
 
 def orphaned(record: CellRecord, *, runner_name: str, runner_id: int, now: float) -> CellRecord:
@@ -288,7 +314,7 @@ def job_completed(
         return record
     if runner_id is None or lease.runner_id != runner_id or lease.job_id != job_id:
         return Refused(reason=Refusal.NOT_THE_WITNESS)
-    return _retired(record, lease, now=now, ghost=False)
+    return _served(_retired(record, lease, now=now, ghost=False), lease)
 
 
 def timed_out(record: CellRecord, *, now: float) -> CellRecord:
@@ -331,6 +357,10 @@ def _without(record: CellRecord, lease: Lease, *, now: float, ghost: bool) -> Ce
     return replace(
         record, leases=kept, ghosts=(*record.ghosts, _ghost(lease, now)) if ghost else record.ghosts
     )
+
+
+def _served(record: CellRecord, lease: Lease) -> CellRecord:
+    return replace(record, served_at=max(record.served_at, lease.started_at))
 
 
 def _retired(record: CellRecord, lease: Lease, *, now: float, ghost: bool) -> CellRecord:

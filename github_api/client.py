@@ -36,6 +36,7 @@ from github_api.values import (
     Job,
     Repository,
     Runner,
+    RunnerDeprecation,
     RunnerGroup,
     Scope,
     ScopeKind,
@@ -146,9 +147,7 @@ class GitHub:
     # Runners
 
     async def runners(self, *, name: str | None = None) -> tuple[Runner, ...]:
-        """All registrations of the scope, or those of exactly that name. The list lags: absence proves
-        nothing.
-        """
+        """All registrations of the scope, or those of exactly that name. The list lags: absence proves nothing."""
         url = self._list_url(f"{self.scope.path}/actions/runners", **({} if name is None else {"name": name}))
         found = _each_once(await self._pages_of(f"list the runners of {self.scope.name}", url, wire.runners))
         return tuple(runner for runner in found if name is None or runner.name == name)
@@ -157,6 +156,12 @@ class GitHub:
         """One registration; NotFound when it is gone, which a runner that was given a job also is."""
         url = f"{self._url}{self.scope.path}/actions/runners/{runner_id}"
         return (await self._page(f"read runner {runner_id} of {self.scope.name}", url, wire.runner)).value
+
+    async def runner_deprecation(self, version: str) -> RunnerDeprecation:
+        """Until when GitHub serves a version of the runner (`2.337.0`)."""
+        url = f"{self._url}{self.scope.path}/actions/runners/deprecations/{quote(version, safe='')}"
+        name = f"read until when runner {version} is served"
+        return (await self._page(name, url, wire.runner_deprecation)).value
 
     async def delete_runner(self, runner_id: int) -> None:
         """Remove a registration. Raises NotFound when it is gone already, RunnerBusy when GitHub sees a job
@@ -175,9 +180,7 @@ class GitHub:
         )
 
     async def runner_groups(self) -> tuple[RunnerGroup, ...]:
-        """The organization's runner groups; none for a repository, where groups do not exist (its runners use
-        id 1).
-        """
+        """The organization's runner groups; none for a repository, where groups do not exist (its runners use id 1)."""
         if self.scope.kind is ScopeKind.REPOSITORY:
             return ()
         url = self._list_url(f"{self.scope.path}/actions/runner-groups")
@@ -269,9 +272,7 @@ class GitHub:
         return page
 
     async def _change(self, call: Call) -> bytes:
-        """The body of the reply to a write that is sent once. A refused token is dropped, so that the
-        caller's next attempt has a fresh one.
-        """
+        """The body of the reply to a write that is sent once. A refused token is dropped for the next attempt."""
         token = await self._tokens.current()
         try:
             return (await self._transport.send(call, bearer=token.value)).body
@@ -334,7 +335,5 @@ def _repository_path(repository: str) -> str:
 
 
 def _each_once(pages: Iterable[Iterable[Item]]) -> tuple[Item, ...]:
-    """Items of all pages; one that moved to the next page between two requests is there twice and counts
-    once.
-    """
+    """Items of all pages; one that moved to the next page between two requests is there twice and counts once."""
     return tuple({item.id: item for page in pages for item in page}.values())

@@ -136,6 +136,16 @@ class Runner:
     status: str
     busy: bool
     labels: frozenset[str]
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerDeprecation:
+    """Until when a version of the runner may register and gets jobs, in seconds since the epoch; None: no day is set."""
+
+    version: str
+    registers_until: float | None
+    gets_jobs_until: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from github_api.values import (
     JobStatus,
     Repository,
     Runner,
+    RunnerDeprecation,
     RunnerGroup,
     WorkflowRun,
 )
@@ -88,6 +89,18 @@ def runners(body: bytes) -> tuple[Runner, ...]:
 def runner(body: bytes) -> Runner:
     """https://docs.github.com/en/rest/actions/self-hosted-runners#get-a-self-hosted-runner-for-an-organization"""
     return _runner(_document(body))
+
+
+def runner_deprecation(body: bytes) -> RunnerDeprecation:
+    """`actions/runners/deprecations/{version}`, in GitHub's description since 2026-09:
+    https://docs.github.com/en/rest/actions/self-hosted-runners
+    """
+    data = _document(body)
+    return RunnerDeprecation(
+        version=text(data, "runner_version"),
+        registers_until=epoch_seconds_or_none(data, "registration_deprecates_at"),
+        gets_jobs_until=epoch_seconds_or_none(data, "runtime_deprecates_at"),
+    )
 
 
 def runner_groups(body: bytes) -> tuple[RunnerGroup, ...]:
@@ -157,4 +170,5 @@ def _runner(data: Mapping[str, Any]) -> Runner:
         status=text(data, "status"),
         busy=flag(data, "busy"),
         labels=frozenset(text(label, "name").lower() for label in objects(data, "labels")),
+        version=text_or_none(data, "version"),
     )

@@ -55,6 +55,18 @@ class Outcome(StrEnum):
     LOST = "lost"
 
 
+class EndWord(StrEnum):
+    """Why a lease ended as it did, in one word, where its job did not end by itself or none was to be had."""
+
+    USER = "user"
+    POLICY = "policy"
+    PREEMPTED = "preempted"
+    EXTERNAL = "external"
+    IDLE_RACE = "idle-race"
+    RUNNER_DEPRECATED = "runner_deprecated"
+    RUNNER_FAILED = "runner_failed"
+
+
 class EndReply(StrEnum):
     """The answer to `end`."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner_agent.account import Account
 from runner_agent.child import Child
-from runner_agent.contract import ExitReason, Grant, Outcome
+from runner_agent.contract import EndWord, ExitReason, Grant, Outcome
 from runner_agent.last_watch import watch_to_the_end
 from runner_agent.lifecycle import begin, step, wake_at
 from runner_agent.lifecycle.actions import (
@@ -193,6 +193,7 @@ class Supervisor:
             cause="the agent had a fault of its own; how the job ended is known to GitHub only",
             job=state.evidence.job,
             result=state.evidence.result,
+            word=EndWord.EXTERNAL,
             urgent=True,
         )
         self._requester.request(end)

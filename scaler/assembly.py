@@ -38,6 +38,7 @@ from scaler.reconciler import Reconciler
 from scaler.records import Records
 from scaler.refusals import NotReady
 from scaler.registrar import Registrar, RunnerShape
+from scaler.runner_versions import RunnerVersions
 from scaler.secrets import SecretReference, resolve, secret_manager_reader
 from scaler.service import Admission
 
@@ -178,6 +179,10 @@ def assemble(
         suspect_seconds=SUSPECT_HEARTBEATS * times.heartbeat.total_seconds(),
         clock=clock,
         direct=config.mode is Mode.DIRECT,
+        # `once` forgets when it has asked, and would ask each minute.
+        versions=None
+        if config.mode is Mode.DIRECT
+        else RunnerVersions(github, told=journal.runner_version, clock=clock),
     )
 
     def on_started(job: StartedJob) -> None:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from cell_records.record import (
     CellRecord,
@@ -29,20 +28,14 @@ from github_api.errors import GitHubError
 from scaler.cell_directory import Cell, CellDirectory
 from scaler.core.model import Seen
 from scaler.instances import Instances
-from scaler.lease_desk import LeaseOutcome
 from scaler.observation import jobs_by_runner
 from scaler.records import AllRecords, Records
 from scaler.registrar import Registrar
+from scaler.removals import Changed, Removals, Told
+from scaler.runner_versions import RunnerVersions
 
 # A registration that could not be cleared is asked for again after this.
 GHOSTS_EVERY_SECONDS = 5.0
-
-
-class Told(Protocol):
-    """Who hears of leases that ended without a word of their own instance."""
-
-    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
-        """A lease was removed by a witness that is not its own instance."""
 
 
 class CellKeeper:
@@ -60,13 +53,15 @@ class CellKeeper:
         suspect_seconds: float,
         clock: Callable[[], float],
         direct: bool = False,
+        versions: RunnerVersions | None = None,
     ) -> None:
         """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing."""
+        self._versions = versions
         self._owner = owner
         self._records = records
         self._instances = instances
         self._registrar = registrar
-        self._told = told
+        self._removals = Removals(told, registrar=registrar, instances=instances, direct=direct)
         self._settle_seconds = settle_seconds
         self._suspect_seconds = suspect_seconds
         self._clock = clock
@@ -97,11 +92,16 @@ class CellKeeper:
                 await self._note_job(cell, lease, runners=runners, jobs=jobs)
             self._ask_github(cell, record)
         self._forget_ended(records)
+        if self._versions is not None:
+            self._versions.look(seen)
 
     async def settle(self) -> None:
         """Wait until nothing is being asked of GitHub."""
         while self._asking:
             await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await self._removals.settle()
+        if self._versions is not None:
+            await self._versions.settle()
 
     def _ask_github(self, cell: Cell, record: CellRecord) -> None:
         """Ask about suspect leases and clear ghosts, beside the tick: a slow GitHub must not hold up anything else."""
@@ -149,7 +149,8 @@ class CellKeeper:
             for lease in old.leases
         ]
         fresh = replace(first, ghosts=(*old.ghosts, *ghosts))
-        await self._records.change(cell.name, lambda _: fresh, uid=old.uid)
+        changed = await self._changed(cell, lambda _: fresh, uid=old.uid)
+        self._removals.tell(cell, changed, witness="its worker pool was deleted")
 
     async def _expire(self, cell: Cell, record: CellRecord) -> None:
         """Witness 3, and leases of instances that were stopped by the platform."""
@@ -165,8 +166,12 @@ class CellKeeper:
                 "a lease is past its hard end and still heard of: is this machine's clock ahead?"
             )
             return
-        after = await self._changed(cell, partial(timed_out, now=now))
-        self._tell(cell, record, after, witness="its hard end has passed")
+        changed = await self._changed(cell, partial(timed_out, now=now))
+        self._removals.tell(
+            cell,
+            changed,
+            witness="its hard end has passed, and its instance has said nothing to the end",
+        )
 
     async def _zeroed(self, cell: Cell, record: CellRecord) -> None:
         """Witness 4: another hand has set an open cell to zero, it has stayed so, and nobody in it was heard since."""
@@ -188,8 +193,8 @@ class CellKeeper:
             silent = quiet_seconds > self._settle_seconds
             return zeroed_by_others(standing, count=0, settled=True, silent=silent, now=self._clock())
 
-        after = await self._changed(cell, zeroed)
-        self._tell(cell, record, after, witness="worker pool zeroed from outside")
+        changed = await self._changed(cell, zeroed)
+        self._removals.tell(cell, changed, witness="another hand has set its worker pool to zero")
 
     async def _note_job(
         self, cell: Cell, lease: Lease, *, runners: dict[int, int], jobs: dict[int, str]
@@ -214,25 +219,21 @@ class CellKeeper:
             return
         self._asked_at[lease.id] = now
         try:
-            runner = await self._registrar.completed_by(repository, job, runner_name=lease.runner_name)
+            completed = await self._registrar.completed_by(repository, job, runner_name=lease.runner_name)
         except GitHubError as error:
             self.faults[cell.name] = str(error)
             return
-        if runner is not None:
-            record = await self._changed(
-                cell,
-                lambda it: job_completed(
-                    it, lease_id=lease.id, job_id=job, runner_id=runner, now=self._clock()
-                ),
-            )
-            if record is not None and record.lease(lease.id) is None:
-                self._told.removed(
-                    pool=cell.pool,
-                    cell=cell.name,
-                    lease=lease.id,
-                    outcome=LeaseOutcome.FINISHED,
-                    witness="GitHub calls its job completed",
-                )
+        if completed is None:
+            return
+        changed = await self._changed(
+            cell,
+            lambda it: job_completed(
+                it, lease_id=lease.id, job_id=job, runner_id=completed.runner_id, now=self._clock()
+            ),
+        )
+        if changed is None or lease.id not in changed.removed:
+            return
+        self._removals.tell_completed(cell, lease, conclusion=completed.conclusion, silent_seconds=silence)
 
     async def _clear_ghosts(self, cell: Cell, record: CellRecord) -> None:
         now = self._clock()
@@ -245,21 +246,15 @@ class CellKeeper:
         else:
             self.faults.pop(cell.name, None)
 
-    async def _changed(self, cell: Cell, transition: Callable[[CellRecord], Outcome]) -> CellRecord | None:
-        outcome = await self._records.change(cell.name, transition, uid=cell.worker_pool.uid)
-        return None if isinstance(outcome, Refused) else outcome
+    async def _changed(
+        self, cell: Cell, transition: Callable[[CellRecord], Outcome], *, uid: str | None = None
+    ) -> Changed | None:
+        """The change as it was made, from whatever stood there by then: another process may have been quicker."""
+        stood: list[CellRecord] = []
 
-    def _tell(self, cell: Cell, before: CellRecord, after: CellRecord | None, *, witness: str) -> None:
-        if after is None:
-            return
-        for lease in before.leases:
-            if after.lease(lease.id) is None:
-                preempted = lease.dying_until is not None
-                self._told.removed(
-                    pool=cell.pool,
-                    cell=cell.name,
-                    lease=lease.id,
-                    outcome=LeaseOutcome.PREEMPTED if preempted else LeaseOutcome.LOST,
-                    witness="its instance was preempted" if preempted else witness,
-                )
-                self._instances.forget(lease.id)
+        def seen(record: CellRecord) -> Outcome:
+            stood.append(record)
+            return transition(record)
+
+        outcome = await self._records.change(cell.name, seen, uid=uid or cell.worker_pool.uid)
+        return None if isinstance(outcome, Refused) else Changed(before=stood[-1], after=outcome)

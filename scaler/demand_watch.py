@@ -15,6 +15,7 @@ from typing import Protocol
 from github_api.errors import GitHubError, Moved, NotFound, PermissionDenied
 from github_api.values import Job, JobStatus, Repository, WorkflowRun
 from scaler.core.model import DemandSeen, QueuedJob, RepositoryReading
+from scaler.run_lists import RunLists
 
 # How long a repository without queued or running jobs is still looked at twice before its silence is
 # believed.
@@ -42,6 +43,9 @@ class Queue(Protocol):
 
     async def jobs_of_run(self, repository: str, run_id: int) -> tuple[Job, ...]:
         """All jobs of a run."""
+
+    async def job(self, repository: str, job_id: int) -> Job:
+        """One job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,7 @@ class DemandWatch:
         self._active_at: dict[str, float] = {}
         self._looks: dict[str, _Looks] = {}
         self._slots = asyncio.Semaphore(REPOSITORIES_AT_ONCE)
+        self._lists = RunLists()
         self.faults: dict[str, str] = {}
 
     def seen(self) -> DemandSeen:
@@ -176,6 +181,7 @@ class DemandWatch:
             for status in RUN_STATUSES:
                 runs |= {run.id: run for run in await self._github.workflow_runs(repository, status=status)}
             pages = await asyncio.gather(*(self._github.jobs_of_run(repository, run) for run in sorted(runs)))
+            doubt = None if runs else await self._doubt(repository, now=begun)
         except GitHubError as error:
             self.faults[repository] = str(error)
             if isinstance(error, NotFound | PermissionDenied | Moved):
@@ -183,11 +189,29 @@ class DemandWatch:
                 self._refused.add(repository)
                 self._readings.pop(repository, None)
             return
-        self.faults.pop(repository, None)
         self._refused.discard(repository)
-        self._take(repository, [job for page in pages for job in page], begun=begun)
+        if doubt is not None:
+            self.faults[repository] = doubt
+            return
+        self.faults.pop(repository, None)
+        if runs:
+            self._lists.believe(repository)
+        jobless = [run for run, page in zip(sorted(runs), pages, strict=True) if not page]
+        unsettled = self._lists.unsettled(repository, jobless, now=begun)
+        self._take(repository, [job for page in pages for job in page], begun=begun, unsettled=unsettled)
 
-    def _take(self, repository: str, jobs: list[Job], *, begun: float) -> None:
+    async def _doubt(self, repository: str, *, now: float) -> str | None:
+        """What is wrong with lists that show no run any more: lists have been empty in an incident."""
+        job_id = self._lists.witness(repository, self._readings.get(repository), now=now)
+        if job_id is None:
+            return None
+        try:
+            job = await self._github.job(repository, job_id)
+        except NotFound:
+            return None  # its run was deleted
+        return self._lists.doubt(repository, job, now=now)
+
+    def _take(self, repository: str, jobs: list[Job], *, begun: float, unsettled: bool) -> None:
         known = self._known.repositories.get(repository)
         if known is None:
             return  # it left the installation while it was read
@@ -200,7 +224,7 @@ class DemandWatch:
             if job.status is JobStatus.QUEUED
         )
         running = [job for job in jobs if job.status is JobStatus.IN_PROGRESS]
-        if queued or running:
+        if queued or running or unsettled:
             self._active_at[repository] = begun
         active_at = self._active_at.setdefault(repository, begun)
         self._readings[repository] = RepositoryReading(
@@ -208,6 +232,7 @@ class DemandWatch:
             queued=queued,
             running={job.runner_id: job.id for job in running if job.runner_id},
             quiet=begun > active_at + QUIET_AFTER_SECONDS,
+            unsettled=unsettled,
         )
         for job in running:
             if job.runner_id and job.started_at is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaler.core.model import LeaseState
-from scaler.lease_desk import LeaseOutcome
+from scaler.lease_ends import LeaseOutcome
 
 Boot = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Line = Annotated[str, Field(max_length=500)]
@@ -60,6 +60,18 @@ class EndBody(LeaseBody):
     cause: Line = ""
     job: Line | None = None
     result: Line | None = None
+    word: (
+        Literal[
+            "user",
+            "policy",
+            "preempted",
+            "external",
+            "idle-race",
+            "runner_deprecated",
+            "runner_failed",
+        ]
+        | None
+    ) = None
 
     @property
     def lease_outcome(self) -> LeaseOutcome:

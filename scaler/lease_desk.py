@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from cell_records.obstacles import Obstacle, obstacle_met
 from cell_records.record import (
     CellRecord,
     Gate,
@@ -25,11 +26,14 @@ from cell_records.record import (
     leased,
     orphaned,
     registered,
+    registration_refused,
     voided,
 )
+from github_api.errors import Conflict, GitHubError
 from github_api.secret import Secret
 from scaler.core.model import LeaseState
 from scaler.instances import Instances
+from scaler.lease_ends import LeaseEnded, LeaseOutcome, obstacle, stop_cause
 from scaler.records import Records
 from scaler.refusals import BootRetired, LeaseRefused, RecordMissing, UnknownLease
 from scaler.registrar import Registrar, RunnerShape, new_runner_name
@@ -97,28 +101,6 @@ class EndReply(Enum):
 
     EXIT = "exit"
     HOLD = "hold"
-
-
-class LeaseOutcome(Enum):
-    """How a lease ended, in the instance's words."""
-
-    FINISHED = "finished"
-    TIMED_OUT = "timed_out"
-    UNUSED = "unused"
-    PREEMPTED = "preempted"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseEnded:
-    """One lease that has left the record, for counts and logs."""
-
-    pool: str
-    cell: str
-    lease: str
-    outcome: LeaseOutcome
-    cause: str
-    job: str | None
 
 
 class Mind(Protocol):
@@ -212,7 +194,12 @@ class LeaseDesk:
             raise
         self._instances.hear(lease=lease.id, cell=cell.name, state=LeaseState.STARTING, seq=0, job=None)
         self._instances.left(ask.boot)
-        runner_id, configuration = await self._registrar.register(terms.shape, name=lease.runner_name)
+        try:
+            runner_id, configuration = await self._registrar.register(terms.shape, name=lease.runner_name)
+        except GitHubError as error:
+            if not error.may_retry and not isinstance(error, Conflict):
+                await self._note_refusal(cell, lease, error)
+            raise
         try:
             await self._change(
                 cell, lambda it: registered(it, lease_id=lease.id, runner_id=runner_id), ask=ask
@@ -259,14 +246,24 @@ class LeaseDesk:
         return self._mind.queued_for(cell.terms.pool)
 
     async def end(
-        self, cell: KnownCell, lease: str, *, boot: str, outcome: LeaseOutcome, cause: str, job: str | None
+        self,
+        cell: KnownCell,
+        lease: str,
+        *,
+        boot: str,
+        outcome: LeaseOutcome,
+        cause: str,
+        job: str | None,
+        result: str | None = None,
+        word: str | None = None,
     ) -> EndReply:
         """Take a lease back; the same answer however often it is said, but for a cell that has begun to
         close.
 
         Raises UnknownLease, RecordMissing, and what the records raise.
         """
-        stood = (await self._record(cell)).lease(lease) is not None
+        stood = (await self._record(cell)).lease(lease)
+        kept_from_job = obstacle(outcome, word)
         record = await self._change(
             cell,
             lambda it: ended(
@@ -276,17 +273,36 @@ class LeaseDesk:
                 close=self._mind.closes_when_empty(cell.name),
                 job_served=outcome is LeaseOutcome.FINISHED,
                 now=self._clock(),
+                had_job=outcome in (LeaseOutcome.TIMED_OUT, LeaseOutcome.LOST),
+                met=None
+                if kept_from_job is None
+                else obstacle_met(lease, kept_from_job, at=self._clock(), words=cause),
             ),
         )
         self._instances.forget(lease)
-        if stood:
+        if stood is not None:
             self._mind.ended(
                 LeaseEnded(
-                    pool=cell.terms.pool, cell=cell.name, lease=lease, outcome=outcome, cause=cause, job=job
+                    pool=cell.terms.pool,
+                    cell=cell.name,
+                    lease=lease,
+                    outcome=outcome,
+                    why=cause,
+                    cause=stop_cause(outcome, word=word, job=job),
+                    runner=stood.runner_name,
+                    job=job,
+                    job_id=stood.job_id,
+                    repository=stood.repository,
+                    result=result,
                 )
             )
             self._mind.nudge()
         return EndReply.HOLD if record.gate is Gate.CLOSED else EndReply.EXIT
+
+    async def _note_refusal(self, cell: KnownCell, lease: Lease, error: GitHubError) -> None:
+        """Asking again at once would only be refused again; the decision holds the pool back."""
+        met = obstacle_met(lease.id, Obstacle.REGISTRATION_REFUSED, at=self._clock(), words=str(error))
+        await self._change(cell, lambda it: registration_refused(it, met))
 
     def _silent_leases(self, record: CellRecord) -> int:
         """How many leases of a cell may have outlived their instance; the fresh one in its place shall serve."""

@@ -14,7 +14,7 @@ from cell_records.errors import RecordError
 from cell_records.record import CellState
 from scaler.core.model import DemandSeen
 from scaler.errors import LoopBroken, PromiseBroken
-from scaler.lease_desk import LeaseEnded
+from scaler.lease_ends import LeaseEnded
 from scaler.observability import Journal
 from scaler.reconciler import TickRecord
 

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
 import structlog
 
+from github_api.values import RunnerDeprecation
 from scaler.core.model import CellSeen, Decision, PoolPicture
 from scaler.demand_watch import StartedJob
-from scaler.lease_desk import LeaseEnded, LeaseOutcome
+from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.reconciler import TickRecord
 
 # How many of a pool's last waits the percentiles are made of.
 WAITS_KEPT = 500
+
+# How long before the end of a runner's version an admin hears of it.
+VERSION_WARNED_SECONDS = 7 * 86_400.0
 
 # Ticks that find nothing new are told of this often.
 QUIETEST_SECONDS = 60.0
@@ -74,9 +81,13 @@ class Waits:
 class Journal:
     """What this process tells the world, and what `/status` answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since the epoch."""
+        self._clock = clock
         self._log = structlog.get_logger("scaler")
+        self._versions: dict[str, RunnerDeprecation] = {}
         self._outcomes: dict[str, Counter[str]] = {}
+        self._stopped: dict[str, Counter[str]] = {}
         self._last: TickRecord | None = None
         self._said: tuple[object, ...] = ()
         self._said_at = float("-inf")
@@ -107,24 +118,33 @@ class Journal:
 
     def ended(self, event: LeaseEnded) -> None:
         """Take the end of a lease."""
-        self._outcomes.setdefault(event.pool, Counter())[event.outcome.value] += 1
-        level = "info" if event.outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED) else "warning"
-        getattr(self._log, level)(
-            "lease_ended",
-            pool=event.pool,
-            cell=event.cell,
-            lease=event.lease,
-            outcome=event.outcome.value,
-            cause=event.cause,
-            job=event.job,
-        )
+        self._left("lease_ended", event)
 
-    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
+    def removed(self, event: LeaseEnded) -> None:
         """Take a lease that a witness other than its own instance has removed."""
-        self._outcomes.setdefault(pool, Counter())[outcome.value] += 1
-        self._log.warning(
-            "lease_removed", pool=pool, cell=cell, lease=lease, outcome=outcome.value, witness=witness
-        )
+        self._left("lease_removed", event)
+
+    def _left(self, what: str, event: LeaseEnded) -> None:
+        self._outcomes.setdefault(event.pool, Counter())[event.outcome.value] += 1
+        if event.cause is not None:
+            self._stopped.setdefault(event.pool, Counter())[event.cause.value] += 1
+        calm = event.outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED)
+        facts = {**asdict(event), "outcome": event.outcome.value}
+        facts["cause"] = None if event.cause is None else event.cause.value
+        (self._log.info if calm else self._log.warning)(what, **facts)
+
+    def runner_version(self, pool: str, until: RunnerDeprecation) -> None:
+        """Take until when GitHub serves the runners of a pool; a warning when that is near."""
+        self._versions[pool] = until
+        end = until.gets_jobs_until
+        if end is not None and end < self._clock() + VERSION_WARNED_SECONDS:
+            self._log.warning(
+                "runner_version_ends",
+                pool=pool,
+                version=until.version,
+                gets_jobs_until=_day(end),
+                remedy="GitHub gives such runners no jobs after that day: build a new image with a newer runner.",
+            )
 
     def started(self, job: StartedJob) -> None:
         """Take a job that a reading showed in progress; only our own runners count."""
@@ -159,6 +179,7 @@ class Journal:
             "observed": picture.observed,
             "lost": outcomes[LeaseOutcome.LOST.value],
             "ended": dict(outcomes),
+            "stopped": dict(self._stopped.get(picture.pool, Counter())),
         }
 
     def status(self, *, demand_faults: Mapping[str, str]) -> dict[str, Any]:
@@ -182,6 +203,15 @@ class Journal:
                     "detail": limit.detail,
                 }
                 for limit in last.decision.limits
+            ],
+            "runner_versions": [
+                {
+                    "pool": pool,
+                    "version": until.version,
+                    "registers_until": _day(until.registers_until),
+                    "gets_jobs_until": _day(until.gets_jobs_until),
+                }
+                for pool, until in sorted(self._versions.items())
             ],
             "faults": {**dict(last.faults), **dict(demand_faults)},
         }
@@ -207,8 +237,12 @@ def _actions(decision: Decision) -> list[str]:
         *(f"grant {grant.leases} in {grant.cell}: {grant.reason.value}" for grant in decision.grants),
         *(f"raise {rise.cell} to {rise.to}: {rise.reason.value}" for rise in decision.raises),
         *(f"close {close.cell}: {close.reason.value}" for close in decision.closes),
-        *(f"{limit.pool} is {limit.short} short: {limit.reason.value}" for limit in decision.limits),
+        *(f"{limit.pool} is {limit.short} short: {limit.sentence}" for limit in decision.limits),
     ]
+
+
+def _day(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def _without_age(pools: Iterable[Mapping[str, Any]]) -> tuple[tuple[object, ...], ...]:

@@ -68,6 +68,8 @@ def cell_seen(
         writable=not facts.writing,
         fault=facts.fault,
         failed=cell.worker_pool.failure if believed and not facts.writing else None,
+        obstacles=() if record is None else record.obstacles,
+        served_at=0.0 if record is None else record.served_at,
     )
 
 

@@ -71,15 +71,7 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
 
 
 def _actions(decision: Decision) -> list[tuple[str, str, int, str]]:
-    limits = [
-        (
-            "leave",
-            limit.pool,
-            limit.short,
-            f"{limit.reason.value}{f' ({limit.detail})' if limit.detail else ''}",
-        )
-        for limit in decision.limits
-    ]
+    limits = [("leave", limit.pool, limit.short, limit.sentence) for limit in decision.limits]
     return [
         *(("grant", grant.cell, grant.leases, grant.reason.value) for grant in decision.grants),
         *(("raise", rise.cell, rise.to, rise.reason.value) for rise in decision.raises),

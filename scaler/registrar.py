@@ -46,6 +46,14 @@ class Registrations(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedJob:
+    """A job that GitHub calls completed; `conclusion` is GitHub's word."""
+
+    runner_id: int | None
+    conclusion: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerShape:
     """What every runner of a pool is registered with."""
 
@@ -105,13 +113,15 @@ class Registrar:
         )
         return made.runner_id, made.encoded
 
-    async def completed_by(self, repository: str, job_id: int, *, runner_name: str) -> int | None:
-        """The id of the runner of that name, if GitHub says that it has completed the job; else None.
+    async def completed_by(self, repository: str, job_id: int, *, runner_name: str) -> CompletedJob | None:
+        """The job, if GitHub says that the runner of that name has completed it; else None.
 
         The name is asked for because it was drawn for one lease; ids may mean another runner in another scope.
         """
         job = await self._github.job(repository, job_id)
-        return job.runner_id if job.completed_at is not None and job.runner_name == runner_name else None
+        if job.completed_at is None or job.runner_name != runner_name:
+            return None
+        return CompletedJob(runner_id=job.runner_id, conclusion=job.conclusion)
 
     async def clear_ghosts(self, cell: str, record: CellRecord) -> list[str]:
         """Remove what is left at GitHub of leases that are gone; gives what went wrong, one sentence each."""

@@ -175,6 +175,8 @@ class Service:
             outcome=body.lease_outcome,
             cause=body.cause,
             job=body.job,
+            result=body.result,
+            word=body.word,
         )
         return _json(EndReplyBody(reply=reply.value))
 

@@ -10,7 +10,8 @@ from cell_records.record import CellRecord
 from cell_records.store import Stored, cell_key
 from scaler.budget import MinuteBudget
 from scaler.instances import Instances
-from scaler.lease_desk import Ask, DeskTimes, KnownCell, LeaseDesk, LeaseEnded, Terms
+from scaler.lease_desk import Ask, DeskTimes, KnownCell, LeaseDesk, Terms
+from scaler.lease_ends import LeaseEnded
 from scaler.registrar import Registrar, RunnerShape
 from tests.factories import UID, a_record
 from tests.scaler_parts import Clock, RegistrationsOfGitHub, records_over

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from cell_records.obstacles import Obstacle, ObstacleMet, obstacle_met
 from cell_records.record import CellRecord, CellState, Gate, Ghost, Lease, Outcome, Refusal, Refused
 from scaler.cell_directory import DEPLOYMENT_LABEL, POOL_LABEL, SIZE_LABEL
 from scaler.cloud_run.wire import ScalingMode, WorkerPool
@@ -66,6 +67,8 @@ def a_record(
     owner: str = OWNER,
     uid: str = UID,
     op_nonce: str = "",
+    obstacles: Sequence[ObstacleMet] = (),
+    served_at: float = 0.0,
 ) -> CellRecord:
     """A record in a state; open and long past its last zero unless told otherwise."""
     return CellRecord(
@@ -78,7 +81,20 @@ def a_record(
         ended_boots=tuple(ended_boots),
         ghosts=tuple(ghosts),
         op_nonce=op_nonce,
+        obstacles=tuple(obstacles),
+        served_at=served_at,
     )
+
+
+def an_obstacle(
+    lease: str = "lease-1",
+    obstacle: Obstacle = Obstacle.RUNNER_DEPRECATED,
+    *,
+    at: float = NOW,
+    words: str = "so it was",
+) -> ObstacleMet:
+    """A lease that ended now without a job, because GitHub refuses its runner's version."""
+    return obstacle_met(lease, obstacle, at=at, words=words)
 
 
 def made(outcome: Outcome) -> CellRecord:
@@ -187,6 +203,8 @@ def a_cell(
     ready_at: float = 0.0,
     writable: bool = True,
     fault: str | None = None,
+    obstacles: Sequence[ObstacleMet] = (),
+    served_at: float = 0.0,
 ) -> CellSeen:
     """A cell at zero that may be opened."""
     return CellSeen(
@@ -202,6 +220,8 @@ def a_cell(
         ready_at=ready_at,
         writable=writable,
         fault=fault,
+        obstacles=tuple(obstacles),
+        served_at=served_at,
     )
 
 
@@ -212,6 +232,8 @@ def an_open_cell(
     size: int | None = None,
     leases: Sequence[LeaseSeen] = (),
     parked: int = 0,
+    obstacles: Sequence[ObstacleMet] = (),
+    served_at: float = 0.0,
 ) -> CellSeen:
     """An open cell whose count is there as it was asked for."""
     return a_cell(
@@ -222,6 +244,8 @@ def an_open_cell(
         observed=count,
         leases=leases,
         parked=parked,
+        obstacles=obstacles,
+        served_at=served_at,
     )
 
 

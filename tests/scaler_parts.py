@@ -14,7 +14,7 @@ from itertools import count
 from cell_records.codec import cell_text
 from cell_records.record import CellRecord
 from cell_records.store import Stored, cell_key
-from github_api.errors import GitHubError
+from github_api.errors import GitHubError, NotFound
 from github_api.secret import Secret
 from github_api.values import JitConfiguration, Job, JobStatus, Repository, Runner, WorkflowRun
 from scaler.core.model import CellSeen, Decision, PoolPicture, Seen
@@ -126,13 +126,14 @@ def a_github_job(
 
 @dataclass(slots=True)
 class QueueOfGitHub:
-    """Runs and jobs by repository. `fails`: what the reading of a repository, of a run or of the "installation" ends with;
-    `gate`: what each reading of runs waits for.
+    """Runs and jobs by repository; `single`: jobs that can be asked about by their id. `fails`: what the reading of a
+    repository, of a run or of the "installation" ends with; `gate`: what each reading of runs waits for.
     """
 
     visible: dict[str, bool] = field(default_factory=lambda: {REPOSITORY: True})
     runs: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     jobs: dict[int, tuple[Job, ...]] = field(default_factory=dict)
+    single: dict[int, Job] = field(default_factory=dict)
     fails: dict[str | int, GitHubError] = field(default_factory=dict)
     gate: Callable[[str], asyncio.Event | None] = field(default=lambda _: None)
     reads: Counter[str] = field(default_factory=Counter)
@@ -174,6 +175,14 @@ class QueueOfGitHub:
         self.pages[run_id] += 1
         self._fail(run_id)
         return self.jobs.get(run_id, ())
+
+    async def job(self, repository: str, job_id: int) -> Job:
+        """See Queue."""
+        self.reads[f"job {job_id}"] += 1
+        found = self.single.get(job_id)
+        if found is None:
+            raise NotFound(f"no job {job_id}")
+        return found
 
     def _fail(self, what: str | int) -> None:
         if what in self.fails:

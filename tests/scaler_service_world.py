@@ -12,7 +12,8 @@ import httpx
 
 from github_api.secret import Secret
 from scaler.core.model import LeaseState
-from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseOutcome, Terms
+from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, Terms
+from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import BadIdentity, NotReady
 from scaler.registrar import RunnerShape
 from scaler.service import BODY_WITHIN_SECONDS, Admission, Service
@@ -106,7 +107,16 @@ class World:
         return None
 
     async def end(
-        self, cell: KnownCell, lease: str, *, boot: str, outcome: LeaseOutcome, cause: str, job: str | None
+        self,
+        cell: KnownCell,
+        lease: str,
+        *,
+        boot: str,
+        outcome: LeaseOutcome,
+        cause: str,
+        job: str | None,
+        result: str | None,
+        word: str | None,
     ) -> EndReply:
         """See LeaseDesk."""
         self._hear(cell, lease, boot, outcome, cause, job)

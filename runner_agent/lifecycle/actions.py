@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from runner_agent.contract import ExitReason, Grant, Outcome, ReportState
+from runner_agent.contract import EndWord, ExitReason, Grant, Outcome, ReportState
 
 
 class Rung(Enum):
@@ -73,6 +73,7 @@ class EndLease:
     cause: str
     job: str | None
     result: str | None
+    word: EndWord | None = None
     urgent: bool = False
 
 

@@ -88,6 +88,7 @@ def _end(state: Ending) -> tuple[Ending, Sequence[Action]]:
         cause=state.verdict.cause,
         job=state.job,
         result=state.result,
+        word=state.verdict.word,
         urgent=state.urgent,
     )
     return state, (action,)

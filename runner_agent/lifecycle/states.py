@@ -6,6 +6,7 @@ from enum import Enum, auto
 from runner_agent.contract import (
     END_RETRIED_FOR_SECONDS,
     REPLY_WITHIN_SECONDS,
+    EndWord,
     ExitReason,
     Outcome,
     ReportState,
@@ -201,6 +202,7 @@ class Verdict:
     outcome: Outcome
     reason: ExitReason
     cause: str
+    word: EndWord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """How a lease ended, by what was seen and said; of exit codes only 7 (deprecated) proves anything. Pure."""
 
-from runner_agent.contract import ExitReason, Outcome
+from runner_agent.contract import EndWord, ExitReason, Outcome
 from runner_agent.lifecycle.states import Evidence, Leased, StopCause, Verdict
 
 _DEPRECATED_EXIT_CODE = 7
@@ -10,6 +10,13 @@ _JOB_RESULT_CODES = range(100, 106)
 """With these a job process says how its job ended (src/Runner.Common/Util/TaskResultUtil.cs in actions/runner)."""
 _KILLED_CODE = 137
 _SIGNALS = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+
+_LIKELY_NEXT_TIME_TOO = {
+    ExitReason.RUNNER_DEPRECATED: EndWord.RUNNER_DEPRECATED,
+    ExitReason.RUNNER_FAILED: EndWord.RUNNER_FAILED,
+}
+_CANCELLED = frozenset({"Canceled", "Cancelled"})
+_REGISTRATION_GONE = "The runner no longer exists on the server."
 
 
 def verdict_of(state: Leased) -> Verdict:
@@ -27,11 +34,18 @@ def verdict_of(state: Leased) -> Verdict:
             del cause
             return _finished(evidence)
         case StopCause.PREEMPTED as cause:
-            return Verdict(outcome=Outcome.PREEMPTED, reason=ExitReason.PREEMPTED, cause=cause.value)
+            return Verdict(
+                outcome=Outcome.PREEMPTED,
+                reason=ExitReason.PREEMPTED,
+                cause=cause.value,
+                word=None if evidence.running_since is None else EndWord.PREEMPTED,
+            )
         case StopCause.HARD_END as cause if evidence.running_since is None:
             return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.UNUSED, cause=cause.value)
         case StopCause.HARD_END | StopCause.JOB_TIMEOUT as cause:
-            return Verdict(outcome=Outcome.TIMED_OUT, reason=ExitReason.TIMED_OUT, cause=cause.value)
+            return Verdict(
+                outcome=Outcome.TIMED_OUT, reason=ExitReason.TIMED_OUT, cause=cause.value, word=EndWord.POLICY
+            )
 
 
 def _ended_by_itself(evidence: Evidence) -> Verdict:
@@ -43,15 +57,14 @@ def _ended_by_itself(evidence: Evidence) -> Verdict:
         cause = (
             f"the runner vanished in the middle of its job: {_exit_words(evidence)}{_hint(evidence)}{said}"
         )
-        return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause)
+        return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause, word=EndWord.EXTERNAL)
     if evidence.deprecated or evidence.exit_code == _DEPRECATED_EXIT_CODE:
         cause = "GitHub refuses this runner version: build a new image"
-        return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.RUNNER_DEPRECATED, cause=cause)
+        return _without_job(ExitReason.RUNNER_DEPRECATED, cause)
     if evidence.listening_since is None:
         cause = evidence.failure or f"the runner ended before it listened: {ending}"
-        return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.RUNNER_FAILED, cause=cause)
-    cause = f"the runner ended without having had a job: {ending}"
-    return Verdict(outcome=Outcome.UNUSED, reason=ExitReason.UNUSED, cause=cause)
+        return _without_job(ExitReason.RUNNER_FAILED, cause)
+    return _without_job(ExitReason.UNUSED, f"the runner ended without having had a job: {ending}")
 
 
 def _completed(evidence: Evidence) -> bool:
@@ -89,14 +102,33 @@ def _stopped_idle(evidence: Evidence) -> Verdict:
     cause = StopCause.IDLE.value
     if evidence.running_since is None:
         reason = ExitReason.RUNNER_FAILED if evidence.listening_since is None else ExitReason.UNUSED
-        return Verdict(outcome=Outcome.UNUSED, reason=reason, cause=cause)
+        return _without_job(reason, cause)
     if evidence.completion_said and evidence.result == "Succeeded":
         return _finished(evidence)
     cause = "idle-race: a job arrived in the moment in which the idle runner was being stopped"
-    return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause)
+    return Verdict(outcome=Outcome.LOST, reason=ExitReason.LOST, cause=cause, word=EndWord.IDLE_RACE)
+
+
+def _without_job(reason: ExitReason, cause: str) -> Verdict:
+    return Verdict(outcome=Outcome.UNUSED, reason=reason, cause=cause, word=_LIKELY_NEXT_TIME_TOO.get(reason))
 
 
 def _finished(evidence: Evidence) -> Verdict:
     hint = "" if evidence.result == "Succeeded" else _hint(evidence)
     cause = f"the job completed with result {evidence.result}{hint}"
-    return Verdict(outcome=Outcome.FINISHED, reason=ExitReason.FINISHED, cause=cause)
+    return Verdict(
+        outcome=Outcome.FINISHED,
+        reason=ExitReason.FINISHED,
+        cause=cause,
+        word=_who_cancelled(evidence) if evidence.result in _CANCELLED else None,
+    )
+
+
+def _who_cancelled(evidence: Evidence) -> EndWord:
+    """Whoever asked GitHub for it: a person, another run of a concurrency group, a matrix that fails fast.
+
+    But a runner whose registration was deleted under it cancels its job by itself, since 2.336.0
+    (https://github.com/actions/runner/pull/4551).
+    """
+    deleted = evidence.remark is not None and evidence.remark.startswith(_REGISTRATION_GONE)
+    return EndWord.EXTERNAL if deleted else EndWord.USER

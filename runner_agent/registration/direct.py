@@ -14,6 +14,7 @@ from typing import TypeVar
 from cell_records.change import Owned, change_cell, read_cell, read_deployment
 from cell_records.errors import BadStore, RecordError
 from cell_records.location import store_at
+from cell_records.obstacles import Obstacle, ObstacleMet, obstacle_met
 from cell_records.record import (
     CellRecord,
     Gate,
@@ -25,11 +26,12 @@ from cell_records.record import (
     ended,
     leased,
     registered,
+    registration_refused,
     voided,
 )
 from cell_records.store import RecordStore
 from github_api.client import GitHub
-from github_api.errors import GitHubError, RateLimited
+from github_api.errors import Conflict, GitHubError, RateLimited
 from github_api.values import JitConfiguration, Scope
 from runner_agent import contract
 from runner_agent.contract import REPLY_WITHIN_SECONDS, EndReply, Grant, RefusalCode, ReportState
@@ -115,7 +117,7 @@ class DirectRegistration:
             boot,
             lambda it: leased(it, lease, uptime_seconds=uptime_seconds, room=room, now=self._wall_clock()),
         )
-        configuration = self._minted(lease.runner_name, min(_JIT_CALL_SECONDS, timeout_seconds))
+        configuration = self._minted(boot, lease, min(_JIT_CALL_SECONDS, timeout_seconds))
         self._change(boot, lambda it: registered(it, lease_id=lease.id, runner_id=configuration.runner_id))
         return Grant(
             lease=lease.id,
@@ -148,6 +150,8 @@ class DirectRegistration:
                     close=False,
                     job_served=end.outcome is contract.Outcome.FINISHED,
                     now=self._wall_clock(),
+                    had_job=end.outcome in (contract.Outcome.TIMED_OUT, contract.Outcome.LOST),
+                    met=self._met(end),
                 ),
             )
         except RefusedError as refusal:
@@ -169,15 +173,27 @@ class DirectRegistration:
         record = self._stored(lambda: read_deployment(self._store, owner=self._settings.deployment))
         return record.allowed.get(boot.cell, 0)
 
-    def _minted(self, name: str, timeout_seconds: float) -> JitConfiguration:
+    def _met(self, end: EndLease) -> ObstacleMet | None:
+        """What kept a lease from a job, so that `once` holds its pool back."""
+        found = next((each for each in Obstacle if each.value == end.word), None)
+        return (
+            None if found is None else obstacle_met(end.lease, found, at=self._wall_clock(), words=end.cause)
+        )
+
+    def _minted(self, boot: Boot, lease: Lease, timeout_seconds: float) -> JitConfiguration:
         try:
-            return self._mint(name, timeout_seconds)
+            return self._mint(lease.runner_name, timeout_seconds)
         except RateLimited as error:
             wait = max(0.0, error.until - self._wall_clock())
             raise RefusedError(
                 status=503, code="unavailable", message=str(error), retry_after_seconds=wait
             ) from error
         except GitHubError as error:
+            if not error.may_retry and not isinstance(error, Conflict):
+                met = obstacle_met(
+                    lease.id, Obstacle.REGISTRATION_REFUSED, at=self._wall_clock(), words=str(error)
+                )
+                self._change(boot, lambda it: registration_refused(it, met))
             # The next ask voids the lease and takes a new name: this one may be registered already.
             raise UnreachableError(str(error)) from error
 

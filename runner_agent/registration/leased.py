@@ -74,9 +74,10 @@ class LeasedRegistration:
             "job": _line(end.job),
             "result": _line(end.result),
         }
+        path = f"/v1/leases/{quote(end.lease, safe='')}/end"
         timeout_seconds = _URGENT_END_SECONDS if end.urgent else _END_SECONDS
         try:
-            reply = self._post(f"/v1/leases/{quote(end.lease, safe='')}/end", body, timeout_seconds)
+            reply = self._said(path, body, None if end.word is None else end.word.value, timeout_seconds)
         except RefusedError as refusal:
             if refusal.status == 410:
                 return EndReply.UNKNOWN_LEASE
@@ -85,6 +86,16 @@ class LeasedRegistration:
         if said not in (EndReply.EXIT.value, EndReply.HOLD.value):
             raise UnreachableError(f"the scaler answered `end` with {said!r}, which is neither exit nor hold")
         return EndReply(said)
+
+    def _said(self, path: str, body: Mapping[str, object], word: str | None, timeout_seconds: float) -> Reply:
+        """The answer to `end` with its word; a scaler older than that word refuses it, and hears `end` without."""
+        if word is not None:
+            try:
+                return self._post(path, {**body, "word": word}, timeout_seconds)
+            except RefusedError as refusal:
+                if refusal.status != 422:
+                    raise
+        return self._post(path, body, timeout_seconds)
 
     def _post(self, path: str, body: Mapping[str, object], timeout_seconds: float) -> Reply:
         headers = {

@@ -7,31 +7,30 @@ touch a cell with a lease.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cell_records.record import CellState
-from scaler.core.demand import covers_a_queued_job, queued_by_pool
+from scaler.core.demand import queued_by_pool
+from scaler.core.failed import failed_and_empty, limits_of_failed
 from scaler.core.model import (
     CellSeen,
     Close,
     Decision,
     DemandSeen,
     Grant,
-    LeaseState,
     Limit,
     Memory,
-    PassedOver,
     Policy,
     PoolPicture,
-    PoolPolicy,
     QueuedJob,
     Raise,
     Reason,
     Seen,
 )
+from scaler.core.need import Need, need_of, open_cells
 from scaler.core.picture import picture_of
-from scaler.core.unservable import kind_of, passed_over
+from scaler.core.unservable import passed_over, without_unservable
 
 # The longest a quiet deployment goes without a decision; every signal brings an earlier one.
 LOOK_AGAIN_SECONDS = 30.0
@@ -63,25 +62,6 @@ class _Plan:
     look_again_at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Need:
-    """One pool's numbers. `busy`: leases and offers; `uncovered`: queued jobs that nothing will take."""
-
-    policy: PoolPolicy
-    cells: Sequence[CellSeen]
-    queued: Sequence[QueuedJob]
-    busy: int
-    uncovered: int
-
-    def needed(self, *, without_busy: int = 0) -> int:
-        """How many instances would serve everything, once `without_busy` of the busy ones have ended."""
-        return max(self.policy.min, self.busy - without_busy + self.uncovered + self.policy.warm)
-
-    def wanted(self, *, without_busy: int = 0) -> int:
-        """How many of them the pool may have."""
-        return min(self.policy.max, self.needed(without_busy=without_busy))
-
-
 def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory]:
     """What to do now, with reasons, and what to remember. Pools with higher priority draw from shared limits
     first.
@@ -90,8 +70,12 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
     queued = queued_by_pool(policy.pools, seen.demand, leases)
     passed = passed_over(queued, seen.cells, seen.demand, memory.passed, now=seen.at)
     plan = _Plan(look_again_at=seen.at + LOOK_AGAIN_SECONDS)
-    queued = {pool: _servable(pool, jobs, passed, plan, now=seen.at) for pool, jobs in queued.items()}
-    needs = [_need(pool, seen, queued[pool.name]) for pool in policy.pools]
+    needs = []
+    for pool in policy.pools:
+        servable, left_out = without_unservable(pool.name, queued[pool.name], seen.cells, passed, now=seen.at)
+        plan.limits.extend(left_out.limits)
+        plan.look_again_at = min(plan.look_again_at, left_out.until)
+        needs.append(need_of(pool, seen, servable))
     budget = _Budget(
         instances=policy.max_instances - sum(cell.counted for cell in seen.cells),
         registrations=seen.registrations_left,
@@ -130,46 +114,10 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
     return decision, Memory(surplus=plan.memory, passed=passed)
 
 
-def _servable(
-    pool: str,
-    jobs: Sequence[QueuedJob],
-    passed: Mapping[tuple[str, frozenset[str]], PassedOver],
-    plan: _Plan,
-    *,
-    now: float,
-) -> tuple[QueuedJob, ...]:
-    """The jobs that are demand; of each kind that is left out for now the plan says so."""
-    left_out: dict[tuple[str, frozenset[str]], int] = {}
-    for job in jobs:
-        if passed[kind_of(job)].until > now:
-            left_out[kind_of(job)] = left_out.get(kind_of(job), 0) + 1
-    for kind, count in sorted(left_out.items(), key=lambda each: (each[0][0], sorted(each[0][1]))):
-        detail = f"{kind[0]} [{', '.join(sorted(kind[1]))}]"
-        plan.limits.append(Limit(pool=pool, reason=Reason.UNSERVABLE, short=count, detail=detail))
-        plan.look_again_at = min(plan.look_again_at, passed[kind].until)
-    return tuple(job for job in jobs if kind_of(job) not in left_out)
-
-
-def _need(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> _Need:
-    cells = [cell for cell in seen.cells if cell.pool == pool.name]
-    read_at = _read_at(seen.demand, queued)
-    leases = [lease for cell in cells for lease in cell.leases]
-    offered = sum(cell.offered for cell in cells)
-    covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases)
-    over = (LeaseState.COMPLETED, LeaseState.DYING)
-    return _Need(
-        policy=pool,
-        cells=cells,
-        queued=queued,
-        busy=sum(lease.state not in over for lease in leases) + offered,
-        uncovered=max(0, len(queued) - covering - offered),
-    )
-
-
-def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
+def _grant(need: Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
     """Offer leases to parked instances, in the fullest cells first so that the emptiest drain."""
-    short = 0 if direct else need.uncovered
-    for cell in sorted(_open(need.cells), key=lambda each: (not each.leases, each.size, each.name)):
+    short = 0 if direct else need.to_serve
+    for cell in sorted(open_cells(need.cells), key=lambda each: (not each.leases, each.size, each.name)):
         ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
         leases = min(ready, budget.registrations)
         if leases < ready:
@@ -182,18 +130,14 @@ def _grant(need: _Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
             short -= leases
 
 
-def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
+def _grow(need: Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
     """Raise cells until the pool has what it wants or a bound says stop."""
     pool = need.policy
-    short = need.needed() - sum(cell.expected for cell in _open(need.cells))
+    short = need.needed() - sum(cell.expected for cell in open_cells(need.cells))
+    short = _held_back(need, short, plan)
     if short <= 0:
         return
-    failures = sorted({cell.failed for cell in _open(need.cells) if cell.failed})
-    if failures:
-        missing = sum(cell.counted - cell.expected for cell in _open(need.cells))
-        plan.limits.append(
-            Limit(pool=pool.name, reason=Reason.NO_CAPACITY, short=missing, detail="; ".join(failures))
-        )
+    plan.limits.extend(limits_of_failed(pool.name, need.cells))
     room = pool.max - sum(cell.counted for cell in need.cells)
     for limit, reason in ((room, Reason.AT_POOL_MAX), (budget.instances, Reason.AT_DEPLOYMENT_MAX)):
         if short > max(0, limit):
@@ -222,6 +166,23 @@ def _grow(need: _Need, seen: Seen, budget: _Budget, plan: _Plan) -> None:
         plan.look_again_at = min([plan.look_again_at, *cooling])
 
 
+def _held_back(need: Need, short: int, plan: _Plan) -> int:
+    """How many more instances a pool may ask for whose last leases have met an obstacle."""
+    held = need.held_back
+    if held is None:
+        return short
+    free = sum(cell.counted - cell.held for cell in open_cells(need.cells))
+    may = max(0, need.to_serve - max(0, free))
+    left_out = need.uncovered - need.to_serve + max(0, short - may)
+    if left_out > 0:
+        plan.limits.append(
+            Limit(pool=need.policy.name, reason=held.reason, short=left_out, detail=held.detail)
+        )
+    if not held.tries:
+        plan.look_again_at = min(plan.look_again_at, held.until)
+    return min(short, may)
+
+
 def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[CellSeen]:
     """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
     lasts.
@@ -246,19 +207,20 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
     return started + free
 
 
-def _shrink(need: _Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Plan) -> None:
+def _shrink(need: Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Plan) -> None:
     """Find the cells that the pool does not need, and close those for which linger and a second reading have
     passed.
 
     The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
     where the admin wants no linger, the end of the last lease itself may close a cell.
     """
-    standing = sum(cell.expected for cell in _open(need.cells))
+    standing = sum(cell.expected for cell in open_cells(need.cells))
     offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
-    _close_failed(need, seen, offers, budget, plan)
-    closed = {close.cell for close in plan.closes}
-    for cell in sorted(_open(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)):
+    closed = _empty_failed(need, seen, budget, plan)
+    for cell in sorted(
+        open_cells(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)
+    ):
         busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
         if cell.fault is not None or not cell.writable or (busy and need.policy.linger_seconds > 0):
             continue
@@ -284,22 +246,17 @@ def _shrink(need: _Need, seen: Seen, memory: Memory, budget: _Budget, plan: _Pla
                 budget.shrink_writes -= cell.counted > 0
 
 
-def _close_failed(need: _Need, seen: Seen, offers: Mapping[str, int], budget: _Budget, plan: _Plan) -> None:
-    """Close the cells whose instances Cloud Run refused to start and that hold nothing: only a zero lets them be tried again.
-
-    The rest after the refusal (the cell's `fault`) spaces the tries.
-    """
-    for cell in _open(need.cells):
-        idle = not (cell.leases or cell.offered or cell.parked or offers.get(cell.name))
-        if cell.failed is None or cell.fault is not None or not cell.writable or not idle:
-            continue
-        raised = any(rise.cell == cell.name for rise in plan.raises)
-        if seen.demand.complete and not raised and budget.shrink_writes > 0:
-            plan.closes.append(Close(cell=cell.name, reason=Reason.COUNT_FAILED))
-            budget.shrink_writes -= 1
+def _empty_failed(need: Need, seen: Seen, budget: _Budget, plan: _Plan) -> set[str]:
+    """Close the cells that Cloud Run could not fill and that hold nothing; gives their names."""
+    busy = {grant.cell for grant in plan.grants} | {rise.cell for rise in plan.raises}
+    failed = failed_and_empty(need.cells, busy=busy) if seen.demand.complete else []
+    for cell in failed[: max(0, budget.shrink_writes)]:
+        plan.closes.append(Close(cell=cell.name, reason=Reason.COUNT_FAILED))
+        budget.shrink_writes -= 1
+    return {close.cell for close in plan.closes}
 
 
-def _allow(need: _Need, plan: _Plan) -> None:
+def _allow(need: Need, plan: _Plan) -> None:
     """Direct mode: how many leases each cell may hold at once; the needed cells first, so that others drain.
 
     A cell without a job to hope for gets 0: a lease that ends there is not followed by another.
@@ -314,7 +271,7 @@ def _allow(need: _Need, plan: _Plan) -> None:
     }
     leases = {cell.name: len(cell.leases) for cell in need.cells}
     silent = {cell.name: len(cell.leases) - cell.held for cell in need.cells}
-    short = need.uncovered
+    short = need.to_serve
     for cell, count in serving.items():
         more = min(short, max(0, count + silent[cell] - leases[cell]))
         plan.allowed[cell] = leases[cell] + more if more else 0
@@ -324,28 +281,20 @@ def _allow(need: _Need, plan: _Plan) -> None:
         plan.allowed.update({cell: count + silent[cell] for cell, count in serving.items()})
 
 
-def _growth_reason(need: _Need) -> Reason:
-    if need.uncovered:
+def _growth_reason(need: Need) -> Reason:
+    if need.to_serve:
         return Reason.QUEUED_JOBS
     return Reason.KEEP_WARM if need.busy + need.policy.warm > need.policy.min else Reason.KEEP_MIN
-
-
-def _open(cells: Sequence[CellSeen]) -> list[CellSeen]:
-    return [cell for cell in cells if cell.state is CellState.OPEN]
 
 
 def _oldest(queued: Sequence[QueuedJob]) -> float:
     return queued[0].queued_at if queued else float("inf")
 
 
-def _read_at(demand: DemandSeen, queued: Sequence[QueuedJob]) -> float:
-    """When the oldest of the readings that show these jobs was begun."""
-    shown_by = {job.repository for job in queued}
-    return min((demand.repositories[name].at for name in shown_by), default=0.0)
-
-
 def _unconfirmed(since: float, demand: DemandSeen) -> set[str]:
-    """Repositories that have not been read again since the surplus began; quiet ones have said enough."""
+    """Repositories that have not been surely read again since the surplus began; quiet ones have said enough."""
     return {
-        name for name, reading in demand.repositories.items() if not reading.quiet and reading.at <= since
+        name
+        for name, reading in demand.repositories.items()
+        if not reading.quiet and (reading.unsettled or reading.at <= since)
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cell_records.record import CellState
+from scaler.core.held_back import held_back
 from scaler.core.model import Decision, Policy, Seen
 
 
@@ -14,6 +15,7 @@ def violations(policy: Policy, seen: Seen, decision: Decision) -> list[str]:
     """What is wrong with a decision, one sentence each; empty when nothing is."""
     found = [*_closes(seen, decision), *_raises(seen, decision), *_bounds(policy, seen, decision)]
     found.extend(_grants(seen, decision))
+    found.extend(_held_back(policy, seen, decision))
     if not decision.look_again_at > seen.at:
         found.append("the next look would not be later than this one")
     return found
@@ -69,3 +71,15 @@ def _grants(seen: Seen, decision: Decision) -> Iterator[str]:
         cell = cells[grant.cell]
         if cell.state is not CellState.OPEN or grant.leases > cell.parked - cell.offered:
             yield f"{cell.name} would get {grant.leases} offers, it has {cell.parked} parked instances"
+
+
+def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
+    for pool in policy.pools:
+        cells = {cell.name: cell for cell in seen.cells if cell.pool == pool.name}
+        held = held_back(cells.values(), now=seen.at)
+        if held is None:
+            continue
+        leases = sum(grant.leases for grant in decision.grants if grant.cell in cells)
+        more = sum(rise.to - cells[rise.cell].counted for rise in decision.raises if rise.cell in cells)
+        if max(leases, more) > held.tries:
+            yield f"pool {pool.name} would get {leases} leases and {more} instances: {held.reason.value}"

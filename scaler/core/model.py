@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from cell_records.obstacles import ObstacleMet
 from cell_records.record import CellState
 
 
@@ -60,13 +61,15 @@ class RepositoryReading:
     """One successful look at a repository, begun at `at`.
 
     `running` maps the id of the runner to the id of the job that GitHub shows in progress on it. `quiet`:
-    neither queued nor running jobs for so long that one look is enough.
+    neither queued nor running jobs for so long that one look is enough. `unsettled`: a run may have jobs that are
+    not shown yet, so that this reading confirms nothing.
     """
 
     at: float
     queued: tuple[QueuedJob, ...] = ()
     running: Mapping[int, int] = field(default_factory=dict)
     quiet: bool = False
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,11 @@ class LeaseSeen:
     runner_id: int | None = None
     job_id: int | None = None
 
+    @property
+    def had_job(self) -> bool:
+        """Whether a job of it is known."""
+        return self.job_id is not None or self.state in (LeaseState.RUNNING, LeaseState.COMPLETED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSeen:
@@ -112,7 +120,8 @@ class CellSeen:
     `offered`: offers made and not yet taken up.
     `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
     the cell may not be touched at all. `failed`: why Cloud Run could not carry its last change out (no quota, say), so
-    that no more instances are to be expected than are there.
+    that no more instances are to be expected than are there. `obstacles`: what has lately kept its leases from jobs.
+    `served_at`: the start of the youngest lease that had a job.
     """
 
     name: str
@@ -128,6 +137,8 @@ class CellSeen:
     writable: bool = True
     fault: str | None = None
     failed: str | None = None
+    obstacles: tuple[ObstacleMet, ...] = ()
+    served_at: float = 0.0
 
     @property
     def held(self) -> int:
@@ -175,6 +186,18 @@ class Reason(Enum):
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
     NO_REGISTRATIONS_LEFT = "GitHub's registration budget of this minute is used up"
     UNSERVABLE = "GitHub gives these jobs to no listening runner: does the runner group allow the repository?"
+    UNSERVABLE_KINDS = (
+        "GitHub gives jobs of several kinds to no listening runner of this pool: is the runner version too old (then build "
+        "a new image), or does the runner group not allow these repositories?"
+    )
+    RUNNER_TOO_OLD = (
+        "GitHub refuses this runner version, so the pool stops growing: build a new image with a newer runner"
+    )
+    RUNNER_FAILS = "runners end before they listen, so the pool stops growing: mend the image or RUNNER_POOL_RUNNER_COMMAND"
+    REGISTRATION_REFUSED = (
+        "GitHub refuses to register runners, so the pool stops growing: do the App's permissions and the runner "
+        "group fit?"
+    )
     DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
 
@@ -213,6 +236,11 @@ class Limit:
     reason: Reason
     short: int
     detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The reason for people, with its detail."""
+        return f"{self.reason.value} ({self.detail})" if self.detail else self.reason.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,26 @@ group, say.
 A job that is still queued in a reading begun well after both it and a listening lease began was passed over
 by that lease. Two such leases for one repository and label set, and its jobs are no demand for a while; then
 one more try is made. A job of the kind that is seen running shows that the kind is servable, so a single
-ghost listener condemns nothing.
+ghost listener condemns nothing. Several kinds at once, and no job on any runner of the pool: then the runner's
+version may be what is wrong. Such a runner registers and listens, and gets nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from scaler.core.demand import LISTS_LAG_SECONDS
-from scaler.core.model import CellSeen, DemandSeen, LeaseSeen, LeaseState, PassedOver, QueuedJob
+from scaler.core.model import (
+    CellSeen,
+    DemandSeen,
+    LeaseSeen,
+    LeaseState,
+    Limit,
+    PassedOver,
+    QueuedJob,
+    Reason,
+)
 
 # How many leases must have listened in vain.
 LEASES_IN_VAIN = 2
@@ -54,6 +64,46 @@ def passed_over(
             read_at = demand.repositories[job.repository].at
             found[kind] = _with_look(known, job, idle, read_at=read_at, now=now)
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """What of a pool's queue is no demand for now; `until`: when the first of it is tried again."""
+
+    limits: tuple[Limit, ...] = ()
+    until: float = float("inf")
+
+
+def without_unservable(
+    pool: str,
+    jobs: Sequence[QueuedJob],
+    cells: Iterable[CellSeen],
+    passed: Mapping[Kind, PassedOver],
+    *,
+    now: float,
+) -> tuple[tuple[QueuedJob, ...], LeftOut]:
+    """The jobs that are demand, and what of each other kind is to be said."""
+    counts: dict[Kind, int] = {}
+    for job in jobs:
+        if passed[kind_of(job)].until > now:
+            counts[kind_of(job)] = counts.get(kind_of(job), 0) + 1
+    serves_any = any(lease.had_job for cell in cells if cell.pool == pool for lease in cell.leases)
+    several = len(counts) > 1 and not serves_any
+    limits = tuple(
+        Limit(
+            pool=pool,
+            reason=Reason.UNSERVABLE_KINDS if several else Reason.UNSERVABLE,
+            short=count,
+            detail=f"{repository} [{', '.join(sorted(labels))}]",
+        )
+        for (repository, labels), count in sorted(
+            counts.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
+        )
+    )
+    left_out = LeftOut(
+        limits=limits, until=min((passed[kind].until for kind in counts), default=float("inf"))
+    )
+    return tuple(job for job in jobs if kind_of(job) not in counts), left_out
 
 
 def _with_look(

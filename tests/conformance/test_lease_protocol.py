@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 from starlette.applications import Starlette
 
+from cell_records.obstacles import Obstacle
 from github_api.secret import Secret
 from runner_agent.contract import EndReply as AgentEndReply
-from runner_agent.contract import Outcome, RefusalCode, ReportState
+from runner_agent.contract import EndWord, Outcome, RefusalCode, ReportState
 from runner_agent.errors import RefusedError
 from runner_agent.lifecycle.actions import EndLease, Report
 from runner_agent.registration import Boot
@@ -24,7 +25,8 @@ from runner_agent.registration.leased import LeasedRegistration
 from runner_agent.registration.metadata import IdentityTokens, MetadataServer
 from scaler.core.model import LeaseState
 from scaler.lease_api import openapi
-from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseOutcome, Terms
+from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, Terms
+from scaler.lease_ends import LeaseOutcome, StopCause, obstacle, stop_cause
 from scaler.refusals import BootRetired
 from scaler.registrar import RunnerShape
 from scaler.service import Admission, Service
@@ -52,6 +54,7 @@ class Desk:
         self.offers = True
         self.retired = False
         self.heard: list[tuple[str, object]] = []
+        self.words: list[str | None] = []
 
     async def park(self, cell: KnownCell, ask: Ask) -> bool:
         if self.retired:
@@ -79,9 +82,19 @@ class Desk:
         return 3
 
     async def end(
-        self, cell: KnownCell, lease: str, *, boot: str, outcome: LeaseOutcome, cause: str, job: str | None
+        self,
+        cell: KnownCell,
+        lease: str,
+        *,
+        boot: str,
+        outcome: LeaseOutcome,
+        cause: str,
+        job: str | None,
+        result: str | None,
+        word: str | None,
     ) -> EndReply:
         self.heard.append((lease, outcome))
+        self.words.append(word)
         return EndReply.HOLD
 
 
@@ -195,6 +208,23 @@ def test_a_whole_lease_in_both_programs_words(
     ]
     assert {state for _, state in desk.heard if isinstance(state, LeaseOutcome)} == set(LeaseOutcome)
     assert len(exchange.checked) == 2 + len(ReportState) + len(Outcome)
+
+
+def test_every_word_of_an_end_is_understood_as_a_cause_or_an_obstacle(
+    agent: LeasedRegistration, desk: Desk
+) -> None:
+    """One that came to nothing would leave a stopped job without its cause, or a pool in a loop."""
+    for seq, word in enumerate((None, *EndWord), start=1):
+        end = EndLease(
+            lease="5f0c", seq=seq, outcome=Outcome.UNUSED, cause="", job=None, result=None, word=word
+        )
+        agent.end(BOOT, end)
+    assert desk.words == [None, *EndWord]
+    for word in EndWord:
+        cause = stop_cause(LeaseOutcome.UNUSED, word=word.value, job="build")
+        assert (cause is None) != (obstacle(LeaseOutcome.UNUSED, word.value) is None)
+    said = {word.value for word in EndWord}
+    assert said == {each.value for each in (*StopCause, *Obstacle)} - {"scale-in", "registration_refused"}
 
 
 def test_no_offer_is_an_empty_204(agent: LeasedRegistration, desk: Desk, exchange: DescribedExchange) -> None:

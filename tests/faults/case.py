@@ -49,16 +49,15 @@ QUICKER: Mapping[str, Numbers] = MappingProxyType(
     }
 )
 
+LISTS_OF_RUNNERS = ("runner-list-lag", "runner-list-incomplete", "runner-list-empty", "busy-lies", "busy-lag")
+
 # Faults that need another one to have anything to do: runners idle only while no job is given to them, and a deaf one
 # shows only when it is to be stopped.
 COMPANIONS: Mapping[str, Mapping[str, Numbers]] = MappingProxyType(
     {
         "idle-runner-removed": {"job-unassignable": {"seconds": 12, "share": 1}},
         # Lists of runners are asked for when a registration's reply was lost, to find what it may have made.
-        **dict.fromkeys(
-            ("runner-list-lag", "runner-list-incomplete", "runner-list-empty", "busy-lies", "busy-lag"),
-            {"github-reply-lost": {"share": 0.6}},
-        ),
+        **{name: {"github-reply-lost": {"share": 0.6}} for name in LISTS_OF_RUNNERS},
         "runner-deaf": {"instance-preempted": {"per_minute": 20}},
     }
 )

@@ -10,6 +10,7 @@ from typing import TypeVar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from cell_records.obstacles import Obstacle
 from cell_records.record import CellState
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
@@ -26,7 +27,7 @@ from scaler.core.model import (
     RepositoryReading,
     Seen,
 )
-from tests.factories import NOW
+from tests.factories import NOW, an_obstacle
 
 T = TypeVar("T")
 
@@ -92,6 +93,15 @@ def cells(draw: some.DrawFn, name: str) -> CellSeen:
         ready_at=draw(some.sampled_from([0.0, NOW - 1, NOW, NOW + 10])),
         writable=draw(some.booleans() | some.just(True)),
         fault=draw(some.none() | some.just("broken")),
+        obstacles=tuple(
+            an_obstacle(
+                f"{name}-{number}",
+                draw(some.sampled_from(Obstacle)),
+                at=draw(MOMENTS | some.just(NOW - 600.0)),
+            )
+            for number in range(draw(some.integers(0, 2)))
+        ),
+        served_at=draw(some.just(0.0) | MOMENTS),
     )
 
 

@@ -28,12 +28,13 @@ from cell_records.record import (
     opened,
     orphaned,
     registered,
+    registration_refused,
     timed_out,
     voided,
     zero_confirmed,
     zeroed_by_others,
 )
-from tests.factories import NOW, a_lease, a_record
+from tests.factories import NOW, a_lease, a_record, an_obstacle
 
 SETTLE = 80.0
 Change = Callable[[CellRecord], Outcome]
@@ -57,7 +58,16 @@ def changes(draw: some.DrawFn, now: float) -> tuple[str, Change]:
         "count_found_at_zero": count_found_at_zero,
         "leased": lambda it: leased(it, wish, uptime_seconds=uptime, room=2, now=now),
         "voided": lambda it: voided(it, boot=boot, ask=ask, now=now),
-        "ended": lambda it: ended(it, lease_id=lease, boot=boot, close=flag, job_served=flag, now=now),
+        "ended": lambda it: ended(
+            it,
+            lease_id=lease,
+            boot=boot,
+            close=flag,
+            job_served=flag,
+            now=now,
+            met=an_obstacle(lease, at=now),
+        ),
+        "registration_refused": lambda it: registration_refused(it, an_obstacle(lease, at=now)),
         "dying": lambda it: dying(it, lease_id=lease, boot=boot, until=now + 15.0),
         "registered": lambda it: registered(it, lease_id=lease, runner_id=number),
         "orphaned": lambda it: orphaned(it, runner_name=f"runner-of-{lease}", runner_id=number, now=now),

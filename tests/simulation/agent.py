@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 
 from github_api.errors import GitHubError
 from scaler.core.model import LeaseState
-from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseDesk, LeaseOutcome
+from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseDesk
+from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import BootRetired, Refusal, UnknownLease
 from tests.simulation.cloud import Author
 from tests.simulation.github import ModelGitHub, ModelJob, Registration
@@ -69,6 +70,7 @@ class Agent:
     exited: Callable[[], None]
     ends: Ends
     steps: Steps
+    image_fails: Callable[[], str]
     born: float = 0.0
     ask: int = 1
     lease: str = ""
@@ -77,6 +79,7 @@ class Agent:
     registration: Registration | None = None
     job: ModelJob | None = None
     stopping: bool = False
+    word: str = ""
     task: asyncio.Task[None] | None = field(default=None)
 
     @property
@@ -178,6 +181,11 @@ class Agent:
     async def _run(self, registration: Registration, granted: Granted) -> None:
         self._say(LeaseState.STARTING)
         await asyncio.sleep(self.chance.uniform(0.5, 5.0))
+        self.word = self.image_fails()
+        if self.word:
+            self.github.ended(registration, None)
+            self.story.tell(self.boot, f"its runner ends: {self.word}")
+            return
         self._say(LeaseState.LISTENING)
         idle_until = self.clock() + min(self.weather().idle_stop_seconds, granted.listen_max_seconds)
         while self.job is None and self.clock() < idle_until:
@@ -200,7 +208,13 @@ class Agent:
             try:
                 reply = await self._call(
                     lambda desk, cell: desk.end(
-                        cell, self.lease, boot=self.boot, outcome=outcome, cause="", job=None
+                        cell,
+                        self.lease,
+                        boot=self.boot,
+                        outcome=outcome,
+                        cause="",
+                        job=None,
+                        word=self.word or None,
                     )
                 )
             except UnknownLease:

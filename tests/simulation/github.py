@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from random import Random
 
-from github_api.errors import NameTaken, NotFound, Unavailable
+from github_api.errors import GitHubError, NameTaken, NotFound, Unavailable
 from github_api.secret import Secret
 from github_api.values import JitConfiguration, Job, JobStatus, Runner
 from scaler.core.model import QueuedJob, RepositoryReading
@@ -53,6 +53,8 @@ class ModelGitHub:
     ) -> None:
         self.jobs: list[ModelJob] = []
         self.registrations: dict[int, Registration] = {}
+        self.asked_to_register = 0
+        self.refuses: GitHubError | None = None
         self._names: set[str] = set()
         self._last_id = 0
         self._chance = chance
@@ -66,7 +68,10 @@ class ModelGitHub:
         self, *, name: str, labels: Collection[str], runner_group_id: int, timeout_seconds: float
     ) -> JitConfiguration:
         """Register a runner; the reply may be lost."""
+        self.asked_to_register += 1
         await asyncio.sleep(API_CALL.drawn(self._chance))
+        if self.refuses is not None:
+            raise self.refuses
         if name in self._names:
             self._story.fault("github", f"the runner name {name} is used a second time")
             raise NameTaken(f"{name} is taken")

@@ -15,7 +15,8 @@ from scaler.cell_writer import CellWriter
 from scaler.core.model import DemandSeen, Policy
 from scaler.instances import Instances
 from scaler.leadership import Leadership
-from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, LeaseEnded, LeaseOutcome, Terms
+from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Terms
+from scaler.lease_ends import LeaseEnded
 from scaler.reconciler import Reconciler, TickRecord
 from scaler.refusals import NotReady
 from scaler.registrar import Registrar, RunnerShape
@@ -178,6 +179,6 @@ class ScalerProcess:
         """Told in the story."""
         self._world.story.tell(self.name, f"lease {event.lease[:6]} ended: {event.outcome.value}")
 
-    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
+    def removed(self, event: LeaseEnded) -> None:
         """Told in the story."""
-        self._world.story.tell(self.name, f"lease {lease[:6]} removed: {witness}")
+        self._world.story.tell(self.name, f"lease {event.lease[:6]} removed: {event.why}")

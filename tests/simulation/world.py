@@ -83,6 +83,7 @@ class World:
         self.gates = Gates()
         self.agents: list[Agent] = []
         self.leases: set[str] = set()
+        self.image_fails = ""
         self.zeros = 0
         self.store = ModelStore(chance=self.chance, weather=self._weather, on_write=self._written)
         self.network = ModelNetwork(self, chance=self.chance, weather=self._weather)
@@ -162,6 +163,7 @@ class World:
             exited=lambda: self.cloud.exited(instance),
             ends=self.plan.ends,
             steps=self.gates,
+            image_fails=lambda: self.image_fails,
         )
         self.agents.append(agent)
         agent.start()

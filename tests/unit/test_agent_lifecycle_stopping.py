@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner_agent.contract import EndReply, ExitReason, Outcome, ReportState
+from runner_agent.contract import EndReply, EndWord, ExitReason, Outcome, ReportState
 from runner_agent.lifecycle import wake_at
 from runner_agent.lifecycle.actions import (
     EndLease,
@@ -162,6 +162,53 @@ def test_the_verdict_follows_what_was_said_and_seen(
     agent.after(0, EndAnswered(reply=EndReply.EXIT, chance=0))
     agent.sleep(10)
     assert only(agent.actions, Leave) == [Leave(reason=reason)]
+
+
+CANCELLED = (JobStarted(job="b"), JobCompleted(job="b", result="Canceled"), RunnerExited(code=0, workers=0))
+DELETED = RunnerRemarked(remark="The runner no longer exists on the server. Cleaning up local configuration.")
+
+
+@pytest.mark.parametrize(
+    ("events", "word"),
+    [
+        ((RunnerNotStarted(why="no such file"),), EndWord.RUNNER_FAILED),
+        ((RunnerExited(code=0, workers=0),), EndWord.RUNNER_FAILED),
+        ((RunnerDeprecated(), RunnerExited(code=1, workers=0)), EndWord.RUNNER_DEPRECATED),
+        ((RunnerListening(), RunnerExited(code=0, workers=0)), None),
+        ((JobStarted(job="b"), RunnerExited(code=0, workers=0)), EndWord.EXTERNAL),
+        (CANCELLED, EndWord.USER),
+        ((DELETED, *CANCELLED), EndWord.EXTERNAL),
+        (
+            (JobStarted(job="b"), JobCompleted(job="b", result="Failed"), RunnerExited(code=0, workers=0)),
+            None,
+        ),
+    ],
+)
+def test_one_word_says_who_stopped_the_job_or_what_kept_the_lease_from_one(
+    events: tuple[Event, ...], word: EndWord | None
+) -> None:
+    """A job that ended by itself, well or badly, has no such word; nor has a runner that waited in vain."""
+    (end,) = only(ended_by(*events).actions, EndLease)
+    assert end.word == word
+
+
+@pytest.mark.parametrize(("running", "word"), [(True, EndWord.PREEMPTED), (False, None)])
+def test_a_preempted_lease_names_its_cause_only_if_a_job_was_stopped(
+    running: bool, word: EndWord | None
+) -> None:
+    agent = Agent().running() if running else Agent().listening()
+    agent.after(1, TerminationAsked())
+    agent.after(1, RunnerExited(code=143, workers=0), NO_TREE, OutputEnded())
+    (end,) = only(agent.actions, EndLease)
+    assert (end.outcome, end.word) == (Outcome.PREEMPTED, word)
+
+
+def test_a_job_that_the_agent_stops_for_its_pool_is_policy() -> None:
+    agent = Agent().running()
+    agent.sleep(GRANT.job_timeout_seconds + 1)
+    agent.after(1, RunnerExited(code=143, workers=0), NO_TREE, OutputEnded())
+    (end,) = only(agent.actions, EndLease)
+    assert (end.outcome, end.word) == (Outcome.TIMED_OUT, EndWord.POLICY)
 
 
 def test_the_runners_own_words_become_the_cause() -> None:

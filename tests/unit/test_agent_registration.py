@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner_agent.contract import EndReply, Outcome, ReportState
+from runner_agent.contract import EndReply, EndWord, Outcome, ReportState
 from runner_agent.errors import RefusedError, UnreachableError
 from runner_agent.lifecycle.actions import EndLease, Report
 from runner_agent.registration import Boot
@@ -240,3 +240,16 @@ def test_the_metadata_server_is_asked_in_its_own_way() -> None:
 def test_a_metadata_server_that_has_no_answer_is_unreachable(got: Reply) -> None:
     with pytest.raises(UnreachableError, match="/instance/id"):
         MetadataServer("metadata", exchange=Wire(got)).instance_id()
+
+
+def test_the_word_of_an_end_goes_with_it() -> None:
+    wire = Wire(reply(200, {"reply": "exit"}))
+    registration(wire).end(BOOT, replace(END, word=EndWord.USER))
+    assert json.loads(wire.requests[0].body or b"")["word"] == "user"
+
+
+def test_a_scaler_that_is_older_than_the_word_hears_the_end_without_it() -> None:
+    """The image may be newer than the scaler; a lease must end all the same."""
+    wire = Wire(reply(422, {"error": "bad_request", "message": "word"}), reply(200, {"reply": "exit"}))
+    assert registration(wire).end(BOOT, replace(END, word=EndWord.USER)) is EndReply.EXIT
+    assert "word" not in json.loads(wire.requests[1].body or b"")

@@ -19,7 +19,7 @@ from scaler.cell_keeper import CellKeeper
 from scaler.cloud_run.wire import WorkerPool
 from scaler.core.model import LeaseState
 from scaler.instances import Instances
-from scaler.lease_desk import LeaseOutcome
+from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.records import AllRecords
 from scaler.registrar import Registrar
 from tests.factories import NOW, OWNER, REPOSITORY, a_lease, a_record, a_worker_pool, demand, seen
@@ -39,15 +39,20 @@ class Listener:
 
     removals: list[tuple[str, LeaseOutcome]] = field(default_factory=list)
 
-    def removed(self, *, pool: str, cell: str, lease: str, outcome: LeaseOutcome, witness: str) -> None:
+    events: list[LeaseEnded] = field(default_factory=list)
+
+    def removed(self, event: LeaseEnded) -> None:
         """See Told."""
-        self.removals.append((lease, outcome))
+        self.removals.append((event.lease, event.outcome))
+        self.events.append(event)
 
 
 class KeeperWorld:
     """One cell with its record and worker pool, kept by one process that has just started."""
 
-    def __init__(self, record: CellRecord | None, pool: WorkerPool | None = None) -> None:
+    def __init__(
+        self, record: CellRecord | None, pool: WorkerPool | None = None, *, direct: bool = False
+    ) -> None:
         self.clock = Clock()
         self.store = ForgetfulStore()
         self.pool = pool or a_worker_pool(CELL, count=1)
@@ -69,6 +74,7 @@ class KeeperWorld:
             settle_seconds=SETTLE,
             suspect_seconds=SUSPECT,
             clock=self.clock,
+            direct=direct,
         )
 
     def put(self, record: CellRecord) -> None:

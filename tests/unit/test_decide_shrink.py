@@ -51,6 +51,15 @@ def test_an_empty_surplus_cell_is_closed_after_its_linger() -> None:
     assert twice(facts).closes == (Close(cell="a", reason=Reason.SURPLUS),)
 
 
+def test_a_second_reading_that_may_not_show_all_jobs_yet_confirms_nothing() -> None:
+    """A fresh run lists no jobs for a moment."""
+    facts = seen(an_open_cell("a", parked=1))
+    readings = {REPOSITORY: RepositoryReading(at=NOW, unsettled=True)}
+    made = twice(replace(facts, demand=replace(facts.demand, repositories=readings)))
+    assert made.closes == ()
+    assert made.confirm == {REPOSITORY}
+
+
 def test_one_reading_of_an_empty_queue_closes_nothing() -> None:
     """The repository whose second look is missing is named."""
     made = twice(seen(an_open_cell("a", parked=1)), read_again=False)

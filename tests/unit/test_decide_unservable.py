@@ -81,6 +81,37 @@ def test_it_is_tried_again_after_the_back_off_and_one_more_lease_in_vain_leaves_
     assert left_out(pool.in_vain("third"))
 
 
+def passed_over_kinds(*kinds: str, running: bool = False) -> list[Reason]:
+    """Why jobs of these repositories are left out, once two leases of one pool have listened for all of them in vain."""
+    queued = [
+        a_job(number=number, repository=kind, queued_at=NOW - 10.0) for number, kind in enumerate(kinds, 1)
+    ]
+    memory, decision, now = Memory(), Decision(), NOW
+    busy = [lease_seen(LeaseState.RUNNING, lease_id="busy", job_id=99)] if running else []
+    for name in ("first", "second"):
+        lease = listening(name, since=now)
+        for at in (now, now + BELIEVED):
+            facts = seen(
+                an_open_cell("a", count=4, leases=[lease, *busy], parked=2),
+                demand=demand(*queued, at=at),
+                at=at,
+            )
+            decision, memory = decide(a_policy(), facts, memory)
+        now += BELIEVED
+    return [limit.reason for limit in decision.limits]
+
+
+def test_several_kinds_that_no_runner_gets_name_the_runner_version_as_a_possible_cause() -> None:
+    """A runner that is too old registers and listens, and gets nothing."""
+    assert passed_over_kinds("acme/a", "acme/b") == [Reason.UNSERVABLE_KINDS] * 2
+    assert "new image" in Reason.UNSERVABLE_KINDS.value
+    assert passed_over_kinds("acme/a") == [Reason.UNSERVABLE]
+
+
+def test_a_runner_of_the_pool_that_has_a_job_shows_that_its_version_is_right() -> None:
+    assert passed_over_kinds("acme/a", "acme/b", running=True) == [Reason.UNSERVABLE] * 2
+
+
 @pytest.mark.parametrize("early", ["the lease", "the reading"])
 def test_nothing_is_concluded_before_the_lists_must_show_it(early: str) -> None:
     """GitHub's lists lag; a lease that has only just begun to listen proves nothing either."""

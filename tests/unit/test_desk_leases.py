@@ -13,7 +13,8 @@ from cell_records.record import CellRecord, CellState, Gate, Lease, timed_out
 from github_api.errors import Unavailable
 from github_api.values import JitConfiguration
 from scaler.core.model import LeaseState
-from scaler.lease_desk import EndReply, LeaseOutcome
+from scaler.lease_desk import EndReply
+from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import BootRetired, LeaseRefused, RecordMissing, RegistrationsPaused, UnknownLease
 from tests.desk_world import HERE, TERMS, TIMES, DeskWorld, an_ask
 from tests.factories import NOW, a_lease, a_record

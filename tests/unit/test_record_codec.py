@@ -11,6 +11,7 @@ import pytest
 from cell_records.codec import _RULES, cell_record, cell_text, deployment_record, deployment_text
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import RecordUnreadable
+from cell_records.obstacles import Obstacle, ObstacleMet, obstacle_met
 from cell_records.record import CellRecord, CellState, Gate, Ghost, Lease
 from tests.factories import NOW, a_lease, a_record
 
@@ -22,6 +23,8 @@ FULL = a_record(
     ended_boots=["boot-0"],
     ghosts=[Ghost(runner_name="runner-of-lease-0", runner_id=None, since=NOW)],
     op_nonce="f00d",
+    obstacles=[obstacle_met("lease-0", Obstacle.RUNNER_FAILED, at=NOW - 5.0, words="exit code 127")],
+    served_at=NOW - 50.0,
 )
 
 
@@ -47,6 +50,12 @@ def test_a_deployment_record_is_read_back_as_it_was_written() -> None:
 
 
 LEASE = json.loads(cell_text(FULL))["leases"][1]
+OBSTACLE = json.loads(cell_text(FULL))["obstacles"][0]
+
+
+def test_a_record_without_obstacles_is_one_that_met_none() -> None:
+    """So it was written before they were known."""
+    assert cell_record(altered(obstacles=..., served_at=...), key="cells/a").obstacles == ()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,10 @@ LEASE = json.loads(cell_text(FULL))["leases"][1]
         pytest.param(altered(leases=[{"id": "lease-1"}]), id="half a lease"),
         pytest.param(altered(ended_boots=[1]), id="a boot that is no text"),
         pytest.param(altered(ghosts=[{}]), id="an empty ghost"),
+        pytest.param(altered(obstacles=[{}]), id="an empty obstacle"),
+        pytest.param(
+            altered(obstacles=[{**OBSTACLE, "obstacle": "gremlins"}]), id="an obstacle nobody knows"
+        ),
     ],
 )
 def test_a_text_that_does_not_fit_is_unreadable(text: str) -> None:
@@ -109,11 +122,12 @@ def test_a_deployment_text_that_does_not_fit_is_unreadable(requested: object) ->
 
 
 def test_the_gate_is_stored_as_its_word() -> None:
-    """People read these texts during an incident."""
+    """People read these texts during an incident; an obstacle is too."""
+    assert OBSTACLE["obstacle"] == "runner_failed"
     assert json.loads(cell_text(FULL))["gate"] == Gate.OPEN.value == "open"
 
 
-@pytest.mark.parametrize("kind", [CellRecord, Lease, Ghost, DeploymentRecord])
+@pytest.mark.parametrize("kind", [CellRecord, Lease, Ghost, ObstacleMet, DeploymentRecord])
 def test_every_field_of_a_record_has_a_rule_for_reading_it(kind: type) -> None:
     """A field without one would be written and never read back."""
     assert set(_RULES[kind]) == {each.name for each in dataclasses.fields(kind)}

@@ -6,8 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from cell_records.obstacles import (
+    OBSTACLES_KEPT,
+    WORDS_CHARACTERS_MOST,
+    Obstacle,
+    ObstacleMet,
+    obstacle_met,
+)
 from cell_records.record import (
     ENDED_BOOTS_KEPT,
+    CellRecord,
     Ghost,
     Lease,
     Refusal,
@@ -19,11 +27,12 @@ from cell_records.record import (
     opened,
     orphaned,
     registered,
+    registration_refused,
     timed_out,
     voided,
     zero_confirmed,
 )
-from tests.factories import NOW, a_lease, a_record, made, refusal
+from tests.factories import NOW, a_lease, a_record, an_obstacle, made, refusal
 from tests.record_parts import LEASE, SERVING, SETTLE, end, lease_to
 
 
@@ -123,3 +132,62 @@ def test_a_registration_that_came_too_late_is_a_ghost_with_its_id_once() -> None
         after = orphaned(record, runner_name="late", runner_id=7, now=NOW)
         assert after.ghosts == (Ghost(runner_name="late", runner_id=7, since=NOW),)
         assert orphaned(after, runner_name="late", runner_id=7, now=NOW + 1.0) == after
+
+
+def the_end(*, job_served: bool = False, had_job: bool = False, met: ObstacleMet | None = None) -> CellRecord:
+    """The record after the end of its one lease, which met something or had a job."""
+    return made(
+        ended(
+            a_record(leases=[LEASE], served_at=NOW - 5_000.0),
+            lease_id="lease-1",
+            boot="boot-1",
+            close=False,
+            job_served=job_served,
+            had_job=had_job,
+            met=met,
+            now=NOW + 60.0,
+        )
+    )
+
+
+def test_an_end_without_a_job_leaves_what_kept_it_from_one() -> None:
+    """For whoever decides next, in whatever process."""
+    after = the_end(met=an_obstacle())
+    assert (after.obstacles, after.served_at) == ((an_obstacle(),), NOW - 5_000.0)
+    assert the_end().obstacles == ()
+
+
+@pytest.mark.parametrize(("job_served", "had_job"), [(True, False), (False, True)])
+def test_an_end_with_a_job_shows_that_leases_begun_by_then_could_have_one(
+    job_served: bool, had_job: bool
+) -> None:
+    """Also a job that was stopped or lost: GitHub gave it."""
+    after = the_end(job_served=job_served, had_job=had_job, met=an_obstacle())
+    assert (after.obstacles, after.served_at) == ((), LEASE.started_at)
+
+
+def test_a_job_that_github_calls_completed_shows_it_too() -> None:
+    """Its instance may never have said so."""
+    record = a_record(leases=[SERVING])
+    after = job_completed(record, lease_id="lease-1", job_id=70, runner_id=7, now=NOW + 60.0)
+    assert made(after).served_at == SERVING.started_at
+
+
+def test_a_refused_registration_is_noted_once_and_its_lease_stays() -> None:
+    """Only its own boot voids it."""
+    met = an_obstacle(obstacle=Obstacle.REGISTRATION_REFUSED)
+    after = registration_refused(a_record(leases=[LEASE]), met)
+    assert (after.obstacles, after.leases) == ((met,), (LEASE,))
+    assert registration_refused(after, replace(met, at=NOW + 9.0)) == after
+
+
+def test_a_record_keeps_the_last_few_obstacles_in_few_words() -> None:
+    """A pool that never gets well must not grow its records."""
+    record = a_record()
+    for number in range(OBSTACLES_KEPT + 3):
+        words = f"it failed\nwith {'x' * 900}"
+        met = obstacle_met(f"lease-{number}", Obstacle.RUNNER_FAILED, at=NOW, words=words)
+        record = registration_refused(record, met)
+    assert [each.lease for each in record.obstacles] == [f"lease-{3 + n}" for n in range(OBSTACLES_KEPT)]
+    assert len(record.obstacles[0].words) == WORDS_CHARACTERS_MOST
+    assert "\n" not in record.obstacles[0].words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from scaler.core.model import Close, Decision, Grant, Limit, PoolPicture, Raise, Reason
 from scaler.demand_watch import StartedJob
-from scaler.lease_desk import LeaseEnded, LeaseOutcome
+from scaler.lease_ends import LeaseEnded, LeaseOutcome, StopCause
 from scaler.observability import QUIETEST_SECONDS, WAITS_KEPT, Journal, Waits, set_up_logging
 from scaler.reconciler import TickRecord
 from tests.factories import NOW, a_cell, an_open_cell, lease_seen, seen
@@ -33,9 +33,9 @@ def a_start(job: int = 1, *, waited: float = 5.0, runner: int = 41) -> StartedJo
     return StartedJob(job_id=job, runner_id=runner, created_at=NOW, started_at=NOW + waited)
 
 
-def an_end(outcome: LeaseOutcome, *, pool: str = "linux") -> LeaseEnded:
+def an_end(outcome: LeaseOutcome, *, pool: str = "linux", cause: StopCause | None = None) -> LeaseEnded:
     return LeaseEnded(
-        pool=pool, cell="linux-a", lease="lease-1", outcome=outcome, cause="so it was", job="build"
+        pool=pool, cell="linux-a", lease="lease-1", outcome=outcome, cause=cause, why="so it was", job="build"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_tick_is_one_line_with_numbers_and_reasons() -> None:
         f"grant 2 in a: {Reason.PARKED_CAN_TAKE.value}",
         f"raise b to 4: {Reason.QUEUED_JOBS.value}",
         f"close c: {Reason.SURPLUS.value}",
-        f"linux is 3 short: {Reason.AT_POOL_MAX.value}",
+        f"linux is 3 short: {Reason.AT_POOL_MAX.value} (max is 10)",
     ]
     assert line["faults"] == {"cloud_run": "no answer"}
     assert line["pools"][0]["observed"] == 2
@@ -165,7 +165,8 @@ def test_the_end_of_a_lease_is_a_line_and_a_warning_when_a_job_was_stopped(outco
     calm = outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED)
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("lease_ended", "info" if calm else "warning")
-    assert (line["outcome"], line["cause"], line["job"]) == (outcome.value, "so it was", "build")
+    assert (line["outcome"], line["why"], line["job"]) == (outcome.value, "so it was", "build")
+    assert line["cause"] is None
 
 
 def test_ends_are_counted_by_pool_and_outcome_whoever_witnessed_them() -> None:
@@ -174,13 +175,36 @@ def test_ends_are_counted_by_pool_and_outcome_whoever_witnessed_them() -> None:
         journal.ended(an_end(LeaseOutcome.FINISHED))
         journal.ended(an_end(LeaseOutcome.LOST))
         journal.ended(an_end(LeaseOutcome.LOST, pool="gpu"))
-        journal.removed(
-            pool="linux", cell="linux-a", lease="lease-2", outcome=LeaseOutcome.LOST, witness="hard end"
-        )
+        journal.removed(an_end(LeaseOutcome.LOST))
     assert (logged[-1]["event"], logged[-1]["log_level"]) == ("lease_removed", "warning")
-    assert logged[-1]["witness"] == "hard end"
     numbers = journal.pool_numbers(a_picture())
     assert (numbers["lost"], numbers["ended"]) == (2, {"finished": 1, "lost": 2})
+
+
+def test_a_stopped_job_is_told_with_all_that_is_known_of_it() -> None:
+    """Who looks for it needs its id, its repository and GitHub's word, in one line."""
+    told = replace(
+        an_end(LeaseOutcome.LOST, cause=StopCause.EXTERNAL),
+        runner="linux-a-5f0c",
+        job_id=70,
+        repository="acme/widgets",
+        result="Failed",
+        conclusion="failure",
+    )
+    with capture_logs() as logged:
+        Journal().removed(told)
+    facts = {key: value for key, value in logged[0].items() if key not in ("event", "log_level")}
+    assert facts == {**asdict(told), "outcome": "lost", "cause": "external"}
+
+
+def test_stopped_jobs_are_counted_by_their_cause() -> None:
+    journal = Journal()
+    with capture_logs():
+        journal.ended(an_end(LeaseOutcome.FINISHED, cause=StopCause.USER))
+        journal.ended(an_end(LeaseOutcome.PREEMPTED, cause=StopCause.PREEMPTED))
+        journal.removed(an_end(LeaseOutcome.PREEMPTED, cause=StopCause.PREEMPTED))
+        journal.ended(an_end(LeaseOutcome.PREEMPTED))
+    assert journal.pool_numbers(a_picture())["stopped"] == {"user": 1, "preempted": 2}
 
 
 def test_only_jobs_on_our_own_runners_count_as_waits() -> None:
@@ -230,6 +254,7 @@ def test_status_holds_pools_cells_limits_and_faults_of_the_last_tick() -> None:
         "observed": 2,
         "lost": 0,
         "ended": {},
+        "stopped": {},
     }
     first, second = status["cells"]
     assert (first["cell"], first["state"], first["observed"], first["leased"]) == ("a", "open", 2, 1)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scaler.core.model import LeaseState
 from scaler.lease_bodies import STATES, AskBody, EndBody, EventBody, GrantedBody, LeaseBody, RunnerBody
-from scaler.lease_desk import LeaseOutcome
+from scaler.lease_ends import LeaseOutcome
 
 BOOT = "0123456789abcdef" * 2
 ASK: dict[str, Any] = {"cell": "linux-a", "boot": BOOT, "instance": "i-1", "ask": 1, "uptime": 0.5}

@@ -13,7 +13,7 @@ from cell_records.errors import RecordError, StoreUnavailable
 from cell_records.record import CellState
 from scaler.core.model import Close, Decision, Raise, Reason
 from scaler.errors import LoopBroken, PromiseBroken
-from scaler.lease_desk import LeaseEnded, LeaseOutcome
+from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.loop import CONFIRM_AFTER_SECONDS, IDLE_FACTOR, SHORTEST_BETWEEN_TICKS_SECONDS
 from scaler.reconciler import TickRecord
 from tests.factories import NOW, REPOSITORY, a_cell, an_open_cell, demand, seen
@@ -293,9 +293,7 @@ def test_an_instance_hears_how_many_jobs_are_queued_only_when_that_is_known() ->
 def test_the_end_of_a_lease_is_counted() -> None:
     scene = Scene()
     with capture_logs():
-        scene.loop.ended(
-            LeaseEnded(pool="linux", cell="a", lease="l", outcome=LeaseOutcome.FINISHED, cause="", job=None)
-        )
+        scene.loop.ended(LeaseEnded(pool="linux", cell="a", lease="l", outcome=LeaseOutcome.FINISHED, why=""))
     assert scene.journal.pool_numbers(a_picture())["ended"] == {"finished": 1}
 
 

@@ -15,6 +15,7 @@ from scaler.refusals import RegistrationsPaused
 from scaler.registrar import (
     NAME_SETTLES_SECONDS,
     RUNNER_NAME_MAX,
+    CompletedJob,
     Registrar,
     RunnerShape,
     new_runner_name,
@@ -106,10 +107,12 @@ async def test_a_registration_without_an_answer_has_used_the_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("completed_at", "runner"), [(None, None), (NOW, 41)], ids=["still running", "completed"]
+    ("completed_at", "completed"),
+    [(None, None), (NOW, CompletedJob(runner_id=41, conclusion=None))],
+    ids=["still running", "completed"],
 )
 async def test_a_job_is_completed_by_a_runner_only_once_github_says_when(
-    completed_at: float | None, runner: int | None
+    completed_at: float | None, completed: CompletedJob | None
 ) -> None:
     """Witness 2 needs the end, not only the runner."""
     office = Office()
@@ -121,7 +124,7 @@ async def test_a_job_is_completed_by_a_runner_only_once_github_says_when(
         started_at=NOW - 9,
         completed_at=completed_at,
     )
-    assert await office.registrar.completed_by(REPOSITORY, 7, runner_name="linux-a-1") == runner
+    assert await office.registrar.completed_by(REPOSITORY, 7, runner_name="linux-a-1") == completed
 
 
 async def test_a_job_that_a_runner_of_another_name_has_completed_is_no_witness() -> None:

@@ -11,7 +11,8 @@ from cell_records.errors import RecordUnreadable, StoreUnavailable
 from cell_records.record import Refusal
 from github_api.errors import RateLimited, Unavailable
 from scaler.core.model import LeaseState
-from scaler.lease_desk import Ask, EndReply, LeaseOutcome
+from scaler.lease_desk import Ask, EndReply
+from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import (
     BootRetired,
     LeaseRefused,

@@ -1,0 +1,70 @@
+"""PURE: what one pool needs now: how many of its queued jobs nothing will take, and how many instances would serve all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cell_records.record import CellState
+from scaler.core.demand import covers_a_queued_job
+from scaler.core.held_back import HeldBack, held_back
+from scaler.core.model import CellSeen, DemandSeen, LeaseState, PoolPolicy, QueuedJob, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One pool's numbers. `busy`: leases and offers; `uncovered`: queued jobs that nothing will take; `to_serve`: those
+    of them that leases shall be spent on now.
+    """
+
+    policy: PoolPolicy
+    cells: Sequence[CellSeen]
+    queued: Sequence[QueuedJob]
+    busy: int
+    uncovered: int
+    to_serve: int
+    held_back: HeldBack | None
+
+    def needed(self, *, without_busy: int = 0) -> int:
+        """How many instances would serve that, once `without_busy` of the busy ones have ended."""
+        return max(self.policy.min, self.busy - without_busy + self.to_serve + self.policy.warm)
+
+    def wanted(self, *, without_busy: int = 0) -> int:
+        """How many of them the pool may have."""
+        return min(self.policy.max, self.needed(without_busy=without_busy))
+
+
+def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
+    """What a pool needs beside these queued jobs, the oldest first."""
+    cells = [cell for cell in seen.cells if cell.pool == pool.name]
+    read_at = _read_at(seen.demand, queued)
+    leases = [lease for cell in cells for lease in cell.leases]
+    offered = sum(cell.offered for cell in cells)
+    covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases) + offered
+    over = (LeaseState.COMPLETED, LeaseState.DYING)
+    uncovered = max(0, len(queued) - covering)
+    held = held_back(cells, now=seen.at)
+    to_serve = uncovered
+    if held is not None:
+        # One lease at a time shows whether anything has changed.
+        to_serve = min(uncovered, 1) if held.tries and not covering else 0
+    return Need(
+        policy=pool,
+        cells=cells,
+        queued=queued,
+        busy=sum(lease.state not in over for lease in leases) + offered,
+        uncovered=uncovered,
+        to_serve=to_serve,
+        held_back=held,
+    )
+
+
+def open_cells(cells: Sequence[CellSeen]) -> list[CellSeen]:
+    """Those that serve."""
+    return [cell for cell in cells if cell.state is CellState.OPEN]
+
+
+def _read_at(demand: DemandSeen, queued: Sequence[QueuedJob]) -> float:
+    """When the oldest of the readings that show these jobs was begun."""
+    shown_by = {job.repository for job in queued}
+    return min((demand.repositories[name].at for name in shown_by), default=0.0)

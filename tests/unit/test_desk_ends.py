@@ -1,0 +1,93 @@
+"""What the end of a lease, or of its registration, tells: the cause of a stopped job, or what kept the lease from one."""
+
+from __future__ import annotations
+
+import pytest
+
+from cell_records.obstacles import Obstacle, obstacle_met
+from github_api.errors import (
+    GitHubError,
+    NameTaken,
+    NotFound,
+    PermissionDenied,
+    Rejected,
+    Unavailable,
+)
+from scaler.lease_ends import LeaseOutcome, StopCause
+from tests.desk_world import HERE, DeskWorld, an_ask
+from tests.factories import a_lease, a_record
+
+
+async def test_an_end_without_a_job_is_told_and_stands_in_the_record_with_what_kept_it() -> None:
+    """By the instance's one word."""
+    world = DeskWorld(a_record(leases=[a_lease()]))
+    await world.desk.end(
+        HERE,
+        "lease-1",
+        boot="boot-1",
+        outcome=LeaseOutcome.UNUSED,
+        cause="build a new image",
+        job=None,
+        word="runner_deprecated",
+    )
+    met = obstacle_met("lease-1", Obstacle.RUNNER_DEPRECATED, at=world.clock(), words="build a new image")
+    assert world.record.obstacles == (met,)
+    assert [told.cause for told in world.mind.told] == [None]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word", "cause"),
+    [
+        (LeaseOutcome.FINISHED, None, None),
+        (LeaseOutcome.FINISHED, "user", StopCause.USER),
+        (LeaseOutcome.TIMED_OUT, "policy", StopCause.POLICY),
+        (LeaseOutcome.PREEMPTED, "preempted", StopCause.PREEMPTED),
+        (LeaseOutcome.LOST, "external", StopCause.EXTERNAL),
+        (LeaseOutcome.LOST, "idle-race", StopCause.IDLE_RACE),
+        (LeaseOutcome.TIMED_OUT, None, StopCause.POLICY),
+        (LeaseOutcome.PREEMPTED, None, StopCause.PREEMPTED),
+        (LeaseOutcome.LOST, None, StopCause.EXTERNAL),
+    ],
+)
+async def test_a_stopped_job_is_told_with_its_cause_and_where_it_is_to_be_found(
+    outcome: LeaseOutcome, word: str | None, cause: StopCause | None
+) -> None:
+    """An image that is older than the words leaves it to the outcome."""
+    lease = a_lease(runner_id=7, job_id=70, repository="acme/widgets")
+    world = DeskWorld(a_record(leases=[lease]))
+    await world.desk.end(
+        HERE,
+        "lease-1",
+        boot="boot-1",
+        outcome=outcome,
+        cause="so it was",
+        job="build",
+        result="Failed",
+        word=word,
+    )
+    (told,) = world.mind.told
+    assert (told.outcome, told.cause, told.why, told.result) == (outcome, cause, "so it was", "Failed")
+    assert (told.job, told.job_id, told.repository) == ("build", 70, "acme/widgets")
+    assert told.runner == lease.runner_name
+
+
+@pytest.mark.parametrize(
+    ("error", "noted"),
+    [
+        (PermissionDenied("not allowed"), True),
+        (NotFound("no such organization"), True),
+        (Rejected("no such runner group"), True),
+        (NameTaken("a ghost has the name"), False),
+        (Unavailable("no answer"), False),
+    ],
+)
+async def test_a_registration_that_github_refuses_is_noted_in_the_record(
+    error: GitHubError, noted: bool
+) -> None:
+    """The next would be refused too, so that the pool is held back; what may be made the next time is no obstacle."""
+    world = DeskWorld()
+    world.github.fails["register"] = error
+    with pytest.raises(type(error)):
+        await world.desk.start(HERE, an_ask())
+    assert [each.obstacle for each in world.record.obstacles] == [Obstacle.REGISTRATION_REFUSED] * noted
+    assert len(world.record.leases) == 1, "only its own boot voids it"
