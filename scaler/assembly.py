@@ -246,6 +246,7 @@ def policy_of(config: Config) -> Policy:
                 public_repositories=pool.public_repositories,
                 linger_seconds=pool.linger.total_seconds(),
                 idle_lease_seconds=30.0 + 2 * pool.listen_max.total_seconds(),
+                back_off_seconds=config.times.back_off.total_seconds(),
             )
             for pool in config.pools
         ),

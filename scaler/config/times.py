@@ -58,6 +58,12 @@ class TimesSection(Section):
         timedelta(seconds=5), description="How often the worker pools are read while anything moves"
     )
 
+    back_off: PositiveDuration = Field(
+        timedelta(minutes=10),
+        description="How often one lease is tried in a pool whose leases end without a job for a reason that the next "
+        "one will meet too, such as an image that is too old",
+    )
+
     def relations(self) -> Iterator[dict[str, str]]:
         def must(holds: bool, key: str, rule: str, *others: str) -> Iterator[dict[str, str]]:
             if not holds:

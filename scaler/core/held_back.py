@@ -1,8 +1,8 @@
 """PURE: pools whose leases end without a job for a reason that the next one will meet too.
 
 The runner's version is too old for GitHub, the image is broken, or GitHub refuses to register: more leases would only cost
-instances and registrations. After two in a row without a job in between the pool stops; ten minutes later one lease is
-tried. One that has a job ends it, and so does a new image.
+instances and registrations. After two in a row without a job in between the pool stops; after the back-off (ten minutes, unless
+configured) one lease is tried. One that has a job ends it.
 
 What is known stands in the records, so nothing is remembered here.
 """
@@ -19,7 +19,7 @@ from scaler.core.model import CellSeen, Reason
 # How many leases in a row.
 IN_A_ROW = 2
 
-# How long a pool stands still before one more lease is spent on it.
+# How long a pool stands still before one more lease is spent on it, unless the configuration says otherwise.
 BACK_OFF_SECONDS = 600.0
 
 
@@ -33,7 +33,9 @@ class HeldBack:
     detail: str
 
 
-def held_back(cells: Iterable[CellSeen], *, now: float) -> HeldBack | None:
+def held_back(
+    cells: Iterable[CellSeen], *, now: float, back_off_seconds: float = BACK_OFF_SECONDS
+) -> HeldBack | None:
     """Whether a pool, given by all of its cells, is held back."""
     cells = tuple(cells)
     served_at = max((_served_at(cell) for cell in cells), default=0.0)
@@ -45,12 +47,12 @@ def held_back(cells: Iterable[CellSeen], *, now: float) -> HeldBack | None:
     if len(met) < IN_A_ROW:
         return None
     last = met[-1]
-    until = last.at + BACK_OFF_SECONDS
+    until = last.at + back_off_seconds
     return HeldBack(
         reason=_reason(last.obstacle),
         until=until,
         tries=now >= until,
-        detail=f"one lease is tried every {BACK_OFF_SECONDS / 60:.0f} minutes; the last said: {last.words}",
+        detail=f"one lease is tried every {back_off_seconds / 60:.3g} minutes; the last said: {last.words}",
     )
 
 

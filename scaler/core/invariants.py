@@ -76,7 +76,7 @@ def _grants(seen: Seen, decision: Decision) -> Iterator[str]:
 def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
     for pool in policy.pools:
         cells = {cell.name: cell for cell in seen.cells if cell.pool == pool.name}
-        held = held_back(cells.values(), now=seen.at)
+        held = held_back(cells.values(), now=seen.at, back_off_seconds=pool.back_off_seconds)
         if held is None:
             continue
         leases = sum(grant.leases for grant in decision.grants if grant.cell in cells)

@@ -18,7 +18,8 @@ from cell_records.record import CellState
 class PoolPolicy:
     """What the admin wants of one pool; `labels` are lower-case.
 
-    `idle_lease_seconds`: the longest a lease can live without a job; its agent ends it then.
+    `idle_lease_seconds`: the longest a lease can live without a job; its agent ends it then. `back_off_seconds`: how long
+    the pool stands still when its leases end without a job for a reason that the next will meet too.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PoolPolicy:
     public_repositories: bool = False
     linger_seconds: float = 10.0
     idle_lease_seconds: float = 630.0
+    back_off_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
     covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases) + offered
     over = (LeaseState.COMPLETED, LeaseState.DYING)
     uncovered = max(0, len(queued) - covering)
-    held = held_back(cells, now=seen.at)
+    held = held_back(cells, now=seen.at, back_off_seconds=pool.back_off_seconds)
     to_serve = uncovered
     if held is not None:
         # One lease at a time shows whether anything has changed.

@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.pool_world import PoolWorld, kill_hard, pool_world
+from tests.e2e.pool_world import PoolWorld, pool_world
 from tests.faults.case import Case
 from tests.faults.disturber import Disturber
 from tests.faults.store import write_faults
@@ -25,7 +25,7 @@ AT_REST_SECONDS = 150.0
 LOOK_EVERY_SECONDS = 0.3
 
 # As short as the relations between the times allow: a lease that nobody ends is over after its hard end.
-TIMES = {"hard_end_margin": "1s"}
+TIMES = {"hard_end_margin": "1s", "back_off": "10s"}
 POOL = {"listen_max": "6s", "job_timeout": "15s", "linger": "1s"}
 
 # Whose writes of a count are the scaler's: it is anonymous to the stand-in cloud.
@@ -116,8 +116,6 @@ def _lived(case: Case, folder: Path, *, jobs: int) -> Result:
             disturber.stop()
         struck = {**disturber.struck, **_strokes(world)}
         _switch(world, {}, {})
-        if case.fresh_eyes:
-            _start_anew(world)
         done = _waited(lambda: not _open_jobs(world), JOBS_DONE_SECONDS)
         rest = _waited(lambda: not _left(world), AT_REST_SECONDS)
         problem = None
@@ -182,13 +180,6 @@ def _strokes(world: PoolWorld) -> Mapping[str, int]:
     for door in (world.emulator.cloud.http, world.emulator.github.http):
         struck |= door.get("/_control/faults").raise_for_status().json()["struck"]
     return struck
-
-
-def _start_anew(world: PoolWorld) -> None:
-    for process in world.scalers:
-        if process.poll() is None:
-            kill_hard(process)
-    world.start_scaler()
 
 
 def _open_jobs(world: PoolWorld) -> list[str]:

@@ -69,9 +69,6 @@ NEVER_PROVOKED: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Faults after which a pool rests for minutes by design; a scaler that was started anew looks with fresh eyes.
-LONG_REST = frozenset({"version-unserved", "version-refused", "job-unassignable"})
-
 STORM_SECONDS = 20.0
 MIXTURE_FAULTS = (2, 3, 4)
 
@@ -96,11 +93,6 @@ class Case:
     def proves(self) -> frozenset[str]:
         """The faults that must have struck, or the row says nothing; those of a mixture may not all find an occasion."""
         return frozenset({self.name} & self.faults) - set(NEVER_PROVOKED)
-
-    @property
-    def fresh_eyes(self) -> bool:
-        """Whether the scaler is started anew when the faults have ended."""
-        return bool(self.faults & LONG_REST)
 
 
 def names() -> tuple[str, ...]:
