@@ -217,9 +217,11 @@ class Broker:
         wish = await _json_object(request)
         now = self._site.clock()
         self._site.settle()
-        job = self._site.world.work.acquire(registration, str(wish.get("jobMessageId")), now=now)
+        try:
+            job = self._site.world.work.acquire(registration, str(wish.get("jobMessageId")), now=now)
+        finally:
+            self._site.settle()  # a job that was cancelled under the runner's hands has ended, too
         run = self._site.world.ledger.run_of(job)
-        self._site.settle()
         return JSONResponse(self._request_message(job, run, now=now))
 
     def _request_message(self, job: Job, run: Run, *, now: float) -> dict[str, Any]:

@@ -191,8 +191,8 @@ class Work:
         self._change(job, now=now)
         self._ledger.tell("in_progress", job, now=now)
         run = self._ledger.run_of(job)
-        first = all(other.acquired == 0 for other in self._ledger.jobs_of(run) if other.id != job.id)
-        if first and (queued := self._faults.strike(Fault.RUN_SHOWN_QUEUED)):
+        is_first = sum(other.acquired for other in self._ledger.jobs_of(run)) == 1
+        if is_first and (queued := self._faults.strike(Fault.RUN_SHOWN_QUEUED)):
             run.shown_queued_until = now + queued["seconds"]
         if user := self._faults.strike(Fault.CANCELLED_BY_USER):
             self._cancelled_at[job.id] = now + user["seconds"]
