@@ -25,7 +25,7 @@ from github_api.secret import Secret
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits
 AT_ONCE: Mapping[Urgency, int] = {
     Urgency.CHANGE: 4,
-    Urgency.NAMED: 8,
+    Urgency.NAMED: 16,
     Urgency.CONFIRM: 6,
     Urgency.SWEEP: 20,
 }

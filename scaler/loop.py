@@ -165,7 +165,7 @@ class Loop:
             ) from first
 
     async def look_at_everything(self) -> TickRecord | None:
-        """What cron asks for: read every repository, then tick. None when the records do not answer."""
+        """What cron asks for: sweep the repositories, then tick. None when the records do not answer."""
         await self._demand.sweep()
         return await self._tick(look=True)
 

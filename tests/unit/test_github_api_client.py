@@ -70,7 +70,10 @@ async def test_registrations_have_their_own_share_of_what_is_under_way() -> None
     with github_world() as world:
         world.router.get(ONE_JOB).mock(side_effect=slow)
         world.router.post(JIT).respond(201, json={"runner": runner(41), "encoded_jit_config": "x"})
-        reads = [asyncio.create_task(world.github.job("acme/widgets", 1)) for _ in range(20)]
+        reads = [
+            asyncio.create_task(world.github.job("acme/widgets", 1))
+            for _ in range(2 * AT_ONCE[Urgency.NAMED])
+        ]
         async with asyncio.timeout(5):
             while under_way < AT_ONCE[Urgency.NAMED]:
                 await asyncio.sleep(0)
