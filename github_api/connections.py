@@ -5,8 +5,8 @@ A client with many connections looks at all of them, for each of them, whenever 
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
 import httpx
@@ -22,8 +22,8 @@ class Connections:
         self._free: list[httpx.AsyncClient] = []
         self._certificates = None if only is not None else httpx.create_ssl_context()
 
-    @contextmanager
-    def lent(self) -> Iterator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client that nobody else uses meanwhile."""
         if self._only is not None:
             yield self._only
@@ -31,8 +31,12 @@ class Connections:
         client = self._free.pop() if self._free else self._new()
         try:
             yield client
-        finally:
-            self._free.append(client)
+        except BaseException:
+            # A call that was cut off may leave its only connection in any state: the next one shall not wait for it.
+            self._made.remove(client)
+            await client.aclose()
+            raise
+        self._free.append(client)
 
     async def aclose(self) -> None:
         """Close what was opened here."""

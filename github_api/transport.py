@@ -26,6 +26,7 @@ from github_api.secret import Secret
 AT_ONCE: Mapping[Urgency, int] = {
     Urgency.CHANGE: 4,
     Urgency.NAMED: 16,
+    Urgency.AGAIN: 8,
     Urgency.CONFIRM: 6,
     Urgency.SWEEP: 20,
 }
@@ -184,7 +185,7 @@ class Transport:
         }
         if etag is not None:
             headers["If-None-Match"] = etag
-        with self._connections.lent() as http:
+        async with self._connections.lent() as http:
             response = await http.request(
                 call.method,
                 call.url,

@@ -8,7 +8,7 @@ read. How urgent a look is decides whether it waits for others (github_api.point
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -30,6 +30,10 @@ RUN_STATUSES = ("queued", "in_progress")
 
 # Repositories that a sweep reads at once, each with one request after the other: as many as the client sends.
 REPOSITORIES_AT_ONCE = 20
+
+# A repository that a signal names again within this time of its last look is less urgent than one that was quiet:
+# one more look covers all that comes meanwhile.
+AGAIN_WITHIN_SECONDS = 2.0
 
 # How long the list of the installation's repositories is good for.
 REPOSITORIES_SECONDS = 600.0
@@ -92,7 +96,9 @@ class DemandWatch:
         self._readings: dict[str, RepositoryReading] = {}
         self._refused: set[str] = set()
         self._active_at: dict[str, float] = {}
-        self._looks: dict[tuple[str, Urgency], Rounds] = {}
+        self._looks: dict[str, Rounds] = {}
+        self._confirmations: dict[str, Rounds] = {}
+        self._named_at: dict[str, float] = {}
         self._sweeps = Rounds(self._sweep)
         self._rotation = Rotation(idle_every_sweeps)
         self._listing = asyncio.Lock()
@@ -127,23 +133,18 @@ class DemandWatch:
             if name is None:
                 return
         self._rotation.named(name)
-        await self._look(name, Urgency.NAMED)
+        await _one_round(self._looks, name, self._read_named)
 
     async def confirm(self, repository: str) -> None:
         """Look at a repository again because a decision waits for it."""
         if repository in self._known.repositories:
-            await self._look(repository, Urgency.CONFIRM)
+            await _one_round(self._confirmations, repository, partial(self._read, urgency=Urgency.CONFIRM))
 
-    async def _look(self, repository: str, urgency: Urgency) -> None:
-        key = (repository, urgency)
-        looks = self._looks.get(key)
-        if looks is None:
-            looks = self._looks[key] = Rounds(partial(self._read, repository, urgency))
-        try:
-            await looks.one()
-        finally:
-            if not looks.under_way and self._looks.get(key) is looks:
-                del self._looks[key]
+    async def _read_named(self, repository: str) -> None:
+        now = self._clock()
+        again = now < self._named_at.get(repository, float("-inf")) + AGAIN_WITHIN_SECONDS
+        self._named_at[repository] = now
+        await self._read(repository, Urgency.AGAIN if again else Urgency.NAMED)
 
     async def _sweep(self) -> None:
         await self._list_repositories()
@@ -198,6 +199,8 @@ class DemandWatch:
             )
         for gone in set(self._readings) - set(self._known.repositories):
             del self._readings[gone]
+        for gone in set(self._named_at) - set(self._known.repositories):
+            del self._named_at[gone]
 
     async def _read(self, repository: str, urgency: Urgency) -> None:
         """Take a reading. It is as old as its first request at least: the wait for points counts too."""
@@ -218,6 +221,8 @@ class DemandWatch:
         if not self._has_newer(repository, begun):
             self.faults.pop(repository, None)
             self._refused.discard(repository)
+            # A fresh run may have no jobs yet, and one that waits for an approval may have some later.
+            self._rotation.looked(repository, idle=not runs)
             self._take(repository, [job for page in pages for job in page], begun=begun)
 
     def _has_newer(self, repository: str, begun: float) -> bool:
@@ -246,7 +251,6 @@ class DemandWatch:
             if job.status is JobStatus.QUEUED
         )
         running = [job for job in jobs if job.status is JobStatus.IN_PROGRESS]
-        self._rotation.looked(repository, idle=not queued and not running)
         if queued or running:
             self._active_at[repository] = begun
         active_at = self._active_at.setdefault(repository, begun)
@@ -267,3 +271,13 @@ class DemandWatch:
                     )
                 )
         self._on_reading()
+
+
+async def _one_round(under_way: dict[str, Rounds], name: str, work: Callable[[str], Awaitable[None]]) -> None:
+    """A round of `work` about that name; `under_way` holds those that have begun."""
+    rounds = under_way.setdefault(name, Rounds(partial(work, name)))
+    try:
+        await rounds.one()
+    finally:
+        if not rounds.under_way and under_way.get(name) is rounds:
+            del under_way[name]

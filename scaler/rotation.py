@@ -27,7 +27,7 @@ class Rotation:
         self._named: set[str] = set()
 
     def looked(self, repository: str, *, idle: bool) -> None:
-        """A look has ended; `idle`: it succeeded, and nothing was queued or running."""
+        """A look has ended; `idle`: it succeeded, and no run was queued or in progress."""
         if idle:
             self._idle.add(repository)
         else:

@@ -53,6 +53,17 @@ def test_whoever_is_less_urgent_leaves_room(crowd: Urgency, still_go: dict[Urgen
         assert used_up_by(points, urgency) == room
 
 
+def test_signals_about_busy_repositories_leave_room_for_a_quiet_one() -> None:
+    """They go at once up to a bound, then spread, so that there is no minute without any."""
+    points = Points()
+    assert used_up_by(points, Urgency.AGAIN) == 640
+    assert points.take(Urgency.AGAIN, 1, now=T) == 0.25
+    for quarter in range(1, 200):
+        assert points.take(Urgency.AGAIN, 1, now=T + 0.25 * quarter) == 0.0
+    assert points.take(Urgency.AGAIN, 1, now=T + 49.9) > 0.0
+    assert points.take(Urgency.NAMED, 1, now=T + 49.9) == 0.0
+
+
 def test_a_wait_ends_when_the_points_have_left_the_minute() -> None:
     points = Points()
     used_up_by(points, Urgency.SWEEP)

@@ -8,7 +8,7 @@ import pytest
 
 from github_api.errors import PermissionDenied, Unavailable
 from github_api.points import Urgency
-from scaler.demand_watch import REPOSITORIES_AT_ONCE
+from scaler.demand_watch import AGAIN_WITHIN_SECONDS, REPOSITORIES_AT_ONCE
 from tests.factories import NOW, REPOSITORY
 from tests.scaler_parts import a_few_turns, a_github_job, until
 from tests.unit.test_scaler_demand_watch import GADGETS, Watched
@@ -46,6 +46,19 @@ async def test_each_kind_of_look_says_how_urgent_it_is() -> None:
     await it.watch.look(REPOSITORY)
     await it.watch.confirm(GADGETS)
     assert it.github.urgencies == {(REPOSITORY, Urgency.NAMED), (GADGETS, Urgency.CONFIRM)}
+
+
+async def test_a_repository_that_is_named_again_at_once_is_less_urgent_than_a_quiet_one() -> None:
+    it = Watched()
+    it.github.visible = {REPOSITORY: True, GADGETS: True}
+    await it.watch.sweep()
+    seen: list[set[Urgency]] = []
+    for seconds in (0.0, AGAIN_WITHIN_SECONDS - 0.1, AGAIN_WITHIN_SECONDS - 0.1, AGAIN_WITHIN_SECONDS):
+        it.clock.now += seconds
+        it.github.urgencies.clear()
+        await it.watch.look(REPOSITORY)
+        seen.append({urgency for _, urgency in it.github.urgencies})
+    assert seen == [{Urgency.NAMED}, {Urgency.AGAIN}, {Urgency.AGAIN}, {Urgency.NAMED}]
 
 
 async def test_a_named_repository_is_read_although_a_sweep_waits_to_read_it() -> None:
@@ -181,3 +194,12 @@ async def test_a_defect_in_a_sweep_is_told_as_it_is() -> None:
     it.github.gate = gates.__getitem__
     with pytest.raises(KeyError):
         await it.watch.sweep()
+
+
+async def test_a_repository_with_a_run_that_has_no_jobs_yet_is_not_idle() -> None:
+    it = Watched(idle_every_sweeps=1000)
+    it.github.runs[REPOSITORY, "queued"] = (9,)
+    await it.watch.sweep()
+    it.github.jobs[9] = (a_github_job(4),)
+    await it.watch.sweep()
+    assert it.queued() == [4]
