@@ -46,6 +46,10 @@ class RunningScaler:
         kind = {} if email is None else {"email": email}
         return self.vendors.identity_token(url=self.vendors_url, audience=self.url, **kind)
 
+    def is_ready(self) -> bool:
+        """Whether everything has been read once."""
+        return self.http.get(f"{self.url}/readyz", timeout=5.0).is_success
+
     def tick(self, *, timeout_seconds: float = 120.0) -> None:
         """What cron does: every repository is read, then a decision is made."""
         reply = self.http.post(
@@ -58,9 +62,12 @@ class RunningScaler:
 
 @contextmanager
 def running_scaler(
-    vendors: StubVendors, *, minimum: int, ready_within_seconds: float = 60.0
+    vendors: StubVendors, *, minimum: int, ready_within_seconds: float = 60.0, await_ready: bool = True
 ) -> Iterator[RunningScaler]:
-    """A scaler with one pool of at least `minimum` instances, ready; it looks at GitHub only once unless it is told to."""
+    """A scaler with one pool of at least `minimum` instances, ready; it looks at GitHub only once unless it is told to.
+
+    `await_ready`: False gives it as soon as it answers at all; `RunningScaler.is_ready` says the rest.
+    """
     with tempfile.TemporaryDirectory() as name, served(vendors.app()) as vendors_url:
         folder = Path(name)
         port = _free_port()
@@ -75,7 +82,8 @@ def running_scaler(
                 stderr=output,
             )
             try:
-                _await_ready(http, f"{url}/readyz", process, log, within_seconds=ready_within_seconds)
+                answers = f"{url}/{'readyz' if await_ready else 'healthz'}"
+                _await_ready(http, answers, process, log, within_seconds=ready_within_seconds)
                 yield RunningScaler(
                     url=url,
                     vendors=vendors,

@@ -6,6 +6,7 @@ fast as it can. I answer after a fixed delay, and note when each request came an
 
 import asyncio
 import hashlib
+import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -211,6 +212,22 @@ def queued_job(run: int) -> dict[str, Any]:
         "runner_id": None,
         "runner_name": None,
         "html_url": None,
+    }
+
+
+def webhook(*, repository: str, run: int, secret: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of GitHub's delivery for the one job of a run that was queued."""
+    payload = {
+        "action": "queued",
+        "workflow_job": queued_job(run),
+        "repository": {"full_name": f"{ORGANIZATION}/{repository}", "private": True},
+    }
+    body = json.dumps(payload).encode()
+    return body, {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "workflow_job",
+        "X-GitHub-Delivery": f"queued-{run}",
+        "X-Hub-Signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}",
     }
 
 

@@ -16,6 +16,7 @@ import httpx
 
 from github_api import wire
 from github_api.app_auth import AppKey, InstallationTokens
+from github_api.connections import Connections
 from github_api.errors import (
     BadCredentials,
     GitHubBroken,
@@ -25,6 +26,7 @@ from github_api.errors import (
     RunnerBusy,
 )
 from github_api.etags import Page, PageCache
+from github_api.points import Urgency
 from github_api.replies import Limits, next_page
 from github_api.secret import Secret
 from github_api.shape import WrongShape
@@ -77,6 +79,7 @@ class GitHub:
         http: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
         self._url = url.rstrip("/")
@@ -84,9 +87,10 @@ class GitHub:
         self._key = key
         self.scope = scope
         self._clock = clock
-        self._http = http or httpx.AsyncClient()
-        self._http_is_ours = http is None
-        self._transport = Transport(self._http, clock=clock, sleep=sleep, chance=chance)
+        self._connections = Connections(http)
+        self._transport = Transport(
+            self._connections, clock=clock, sleep=sleep, monotonic=monotonic, chance=chance
+        )
         self._installation_id: int | None = None
         self._tokens = InstallationTokens(self._new_token, clock=clock)
         self._pages = PageCache()
@@ -102,8 +106,7 @@ class GitHub:
     async def aclose(self) -> None:
         """Close what was opened here."""
         await self._tokens.aclose()
-        if self._http_is_ours:
-            await self._http.aclose()
+        await self._connections.aclose()
 
     @property
     def limits(self) -> Limits:
@@ -121,23 +124,25 @@ class GitHub:
         )
         return tuple({repository.full_name: repository for page in pages for repository in page}.values())
 
-    async def workflow_runs(self, repository: str, *, status: str) -> tuple[WorkflowRun, ...]:
+    async def workflow_runs(
+        self, repository: str, *, status: str, urgency: Urgency = Urgency.NAMED
+    ) -> tuple[WorkflowRun, ...]:
         """All runs of `owner/name` with that status (`queued`, `in_progress`), each once. GitHub shows 1,000
         at most.
         """
         url = self._list_url(
             f"{_repository_path(repository)}/actions/runs", status=status, exclude_pull_requests="true"
         )
-        return _each_once(
-            await self._pages_of(f"list the {status} runs of {repository}", url, wire.workflow_runs)
-        )
+        name = f"list the {status} runs of {repository}"
+        return _each_once(await self._pages_of(name, url, wire.workflow_runs, urgency=urgency))
 
-    async def jobs_of_run(self, repository: str, run_id: int) -> tuple[Job, ...]:
+    async def jobs_of_run(
+        self, repository: str, run_id: int, *, urgency: Urgency = Urgency.NAMED
+    ) -> tuple[Job, ...]:
         """All jobs of the run's latest attempt. May be empty for a moment after the run was made."""
         url = self._list_url(f"{_repository_path(repository)}/actions/runs/{run_id}/jobs", filter="latest")
-        return _each_once(
-            await self._pages_of(f"list the jobs of run {run_id} of {repository}", url, wire.jobs)
-        )
+        name = f"list the jobs of run {run_id} of {repository}"
+        return _each_once(await self._pages_of(name, url, wire.jobs, urgency=urgency))
 
     async def job(self, repository: str, job_id: int) -> Job:
         """One job, whichever attempt it belongs to."""
@@ -229,33 +234,37 @@ class GitHub:
     def _list_url(self, path: str, **query: str) -> str:
         return f"{self._url}{path}?{urlencode({**query, 'per_page': str(_PER_PAGE)}, quote_via=quote)}"
 
-    async def _pages_of(self, name: str, url: str, parse: Callable[[bytes], T]) -> list[T]:
+    async def _pages_of(
+        self, name: str, url: str, parse: Callable[[bytes], T], *, urgency: Urgency = Urgency.NAMED
+    ) -> list[T]:
         """The values of all pages, following Link headers."""
         values: list[T] = []
         for _ in range(_MOST_PAGES_OF_A_LIST):
-            page = await self._page(name, url, parse)
+            page = await self._page(name, url, parse, urgency=urgency)
             values.append(page.value)
             if page.next_url is None:
                 return values
             url = page.next_url
         raise GitHubBroken(f"The list did not end after {_MOST_PAGES_OF_A_LIST} pages when asked to {name}")
 
-    async def _page(self, name: str, url: str, parse: Callable[[bytes], T]) -> Page[T]:
+    async def _page(
+        self, name: str, url: str, parse: Callable[[bytes], T], *, urgency: Urgency = Urgency.NAMED
+    ) -> Page[T]:
         token = await self._tokens.current()
         try:
-            return await self._page_for(token, name, url, parse)
+            return await self._page_for(token, name, url, parse, urgency)
         except BadCredentials:
             # Revoked or not yet known everywhere: one fresh token, one more try.
             self._tokens.drop(token)
         token = await self._tokens.current()
-        return await self._page_for(token, name, url, parse)
+        return await self._page_for(token, name, url, parse, urgency)
 
     async def _page_for(
-        self, token: InstallationToken, name: str, url: str, parse: Callable[[bytes], T]
+        self, token: InstallationToken, name: str, url: str, parse: Callable[[bytes], T], urgency: Urgency
     ) -> Page[T]:
         seen: Page[T] | None = self._pages.get(token.serial, url)
         reply = await self._transport.send(
-            read(name, url), bearer=token.value, etag=seen.etag if seen else None
+            read(name, url, urgency=urgency), bearer=token.value, etag=seen.etag if seen else None
         )
         if reply.status == 304:
             if seen is None:
@@ -306,7 +315,8 @@ class GitHub:
             name = f"find the App's installation in {self.scope.kind} {self.scope.name}"
             try:
                 reply = await self._transport.send(
-                    read(name, f"{self._url}{self.scope.path}/installation"), bearer=self._app_token()
+                    read(name, f"{self._url}{self.scope.path}/installation", urgency=Urgency.CHANGE),
+                    bearer=self._app_token(),
                 )
             except NotFound as error:
                 raise InstallationMissing(

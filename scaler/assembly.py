@@ -38,6 +38,7 @@ from scaler.reconciler import Reconciler
 from scaler.records import Records
 from scaler.refusals import NotReady
 from scaler.registrar import Registrar, RunnerShape
+from scaler.rotation import IDLE_EVERY_SWEEPS
 from scaler.runner_versions import RunnerVersions
 from scaler.secrets import SecretReference, resolve, secret_manager_reader
 from scaler.service import Admission
@@ -194,6 +195,7 @@ def assemble(
         clock=clock,
         on_reading=on_change,
         on_started=on_started,
+        idle_every_sweeps=1 if config.github.webhook_secret is None else IDLE_EVERY_SWEEPS,
     )
     policy = policy_of(config)
     reconciler = Reconciler(

@@ -51,7 +51,10 @@ class Queue(Protocol):
         """Look at every repository."""
 
     async def look(self, repository: str) -> None:
-        """Look at one."""
+        """Look at one that a signal has named."""
+
+    async def confirm(self, repository: str) -> None:
+        """Look at one a second time, because a decision waits for it."""
 
     def seen(self) -> DemandSeen:
         """The last readings."""
@@ -117,6 +120,7 @@ class Loop:
         self._nudged = asyncio.Event()
         self._ticking = asyncio.Lock()
         self._looks: set[asyncio.Task[None]] = set()
+        self._confirming: set[str] = set()
         self._looked_at: float | None = None
         self._defect: BaseException | None = None
         self._records_faults: dict[str, str] = {}
@@ -161,7 +165,7 @@ class Loop:
             ) from first
 
     async def look_at_everything(self) -> TickRecord | None:
-        """What cron asks for: read every repository, then tick. None when the records do not answer."""
+        """What cron asks for: sweep the repositories, then tick. None when the records do not answer."""
         await self._demand.sweep()
         return await self._tick(look=True)
 
@@ -218,16 +222,21 @@ class Loop:
         self.store_answers = True
         self._records_faults.pop("tick", None)
         self._journal.ticked(record)
-        for repository in record.decision.confirm:
+        # Every tick asks again until the second look has been taken, and with many repositories that takes a while.
+        for repository in record.decision.confirm - self._confirming:
+            self._confirming.add(repository)
             reading = record.seen.demand.repositories[repository]
             self._in_background(self._look_later(repository, reading.at + CONFIRM_AFTER_SECONDS))
         return record
 
     async def _look_later(self, repository: str, at: float) -> None:
-        await self._sleep(max(0.0, at - self._clock()))
-        reading = self._demand.seen().repositories.get(repository)
-        if reading is None or reading.at < at:
-            await self._demand.look(repository)
+        try:
+            await self._sleep(max(0.0, at - self._clock()))
+            reading = self._demand.seen().repositories.get(repository)
+            if reading is None or reading.at < at:
+                await self._demand.confirm(repository)
+        finally:
+            self._confirming.discard(repository)
 
     def _next_look(self, record: TickRecord | None) -> float:
         due = self._cells_due(record)

@@ -126,6 +126,7 @@ def github_world(*, scope: str = "acme", token_life_seconds: float = 3600.0) -> 
             http=httpx.AsyncClient(),
             clock=clock,
             sleep=clock.sleep,
+            monotonic=clock,
             chance=random.Random(1),
         )
         world = World(github, router, clock)

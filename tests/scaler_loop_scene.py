@@ -37,6 +37,8 @@ class Scene:
         self.fails: dict[str, Exception] = {}
         self.sweeps = 0
         self.looked_at: list[str] = []
+        self.confirmed: list[str] = []
+        self.confirm_gate: asyncio.Event | None = None
         self.readings: DemandSeen = demand()
         self.renewals = 0
         # What the loop sees of its parts.
@@ -76,6 +78,14 @@ class Scene:
     async def look(self, repository: str) -> None:
         """See Queue."""
         self.looked_at.append(repository)
+        self._fail("look")
+        self.readings = demand(at=self.clock.now)
+
+    async def confirm(self, repository: str) -> None:
+        """See Queue."""
+        self.confirmed.append(repository)
+        if self.confirm_gate is not None:
+            await self.confirm_gate.wait()
         self._fail("look")
         self.readings = demand(at=self.clock.now)
 

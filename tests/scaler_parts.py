@@ -15,6 +15,7 @@ from cell_records.codec import cell_text
 from cell_records.record import CellRecord
 from cell_records.store import Stored, cell_key
 from github_api.errors import GitHubError, NotFound
+from github_api.points import Urgency
 from github_api.secret import Secret
 from github_api.values import JitConfiguration, Job, JobStatus, Repository, Runner, WorkflowRun
 from scaler.core.model import CellSeen, Decision, PoolPicture, Seen
@@ -140,6 +141,7 @@ class QueueOfGitHub:
     pages: Counter[int] = field(default_factory=Counter)
     under_way: set[str] = field(default_factory=set)
     most_under_way: int = 0
+    urgencies: set[tuple[str, Urgency]] = field(default_factory=set)
 
     def holds(self, *jobs: Job, repository: str = REPOSITORY) -> None:
         """The repository's queue is one run with these jobs; the run's id is made of the repository's name."""
@@ -153,9 +155,12 @@ class QueueOfGitHub:
         self._fail("installation")
         return tuple(Repository(full_name=name, private=private) for name, private in self.visible.items())
 
-    async def workflow_runs(self, repository: str, *, status: str) -> tuple[WorkflowRun, ...]:
+    async def workflow_runs(
+        self, repository: str, *, status: str, urgency: Urgency
+    ) -> tuple[WorkflowRun, ...]:
         """See Queue."""
         self.reads[f"{repository} {status}"] += 1
+        self.urgencies.add((repository, urgency))
         self.under_way.add(repository)
         self.most_under_way = max(self.most_under_way, len(self.under_way))
         try:
@@ -170,9 +175,10 @@ class QueueOfGitHub:
             WorkflowRun(id=run, status=status, run_attempt=1, created_at=NOW, html_url="") for run in found
         )
 
-    async def jobs_of_run(self, repository: str, run_id: int) -> tuple[Job, ...]:
+    async def jobs_of_run(self, repository: str, run_id: int, *, urgency: Urgency) -> tuple[Job, ...]:
         """See Queue."""
         self.pages[run_id] += 1
+        self.urgencies.add((repository, urgency))
         self._fail(run_id)
         return self.jobs.get(run_id, ())
 

@@ -52,7 +52,9 @@ class TimesSection(Section):
         description="How long a lease stays after its instance said `preempted`; longer than `stop_ladder`",
     )
     demand_interval: PositiveDuration = Field(
-        timedelta(seconds=30), description="How often every repository is looked at without being told"
+        timedelta(seconds=30),
+        description="How long after one sweep of the repositories the next begins; with a webhook, idle ones have their turn in "
+        "every third",
     )
     cells_interval: PositiveDuration = Field(
         timedelta(seconds=5), description="How often the worker pools are read while anything moves"

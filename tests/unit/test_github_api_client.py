@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from github_api.errors import RateLimited, Unavailable
+from github_api.points import Urgency
 from github_api.secret import Secret
-from github_api.transport import read
+from github_api.transport import AT_ONCE, read
 from tests.github_replies import API, github_world, in_turn, job, runner
 
 ONE_JOB = f"{API}/repos/acme/widgets/actions/jobs/1"
@@ -53,8 +54,8 @@ async def test_while_limited_no_request_leaves() -> None:
         assert (await world.github.job("acme/widgets", 1)).id == 1
 
 
-async def test_at_most_ten_requests_are_under_way_and_registrations_have_their_own_share() -> None:
-    """A sweep of slow lists does not hold up a registration."""
+async def test_registrations_have_their_own_share_of_what_is_under_way() -> None:
+    """A crowd of slow reads does not hold up a registration."""
     under_way = peak = 0
     release = asyncio.Event()
 
@@ -69,34 +70,44 @@ async def test_at_most_ten_requests_are_under_way_and_registrations_have_their_o
     with github_world() as world:
         world.router.get(ONE_JOB).mock(side_effect=slow)
         world.router.post(JIT).respond(201, json={"runner": runner(41), "encoded_jit_config": "x"})
-        reads = [asyncio.create_task(world.github.job("acme/widgets", 1)) for _ in range(20)]
+        reads = [
+            asyncio.create_task(world.github.job("acme/widgets", 1))
+            for _ in range(2 * AT_ONCE[Urgency.NAMED])
+        ]
         async with asyncio.timeout(5):
-            while under_way < 6:
+            while under_way < AT_ONCE[Urgency.NAMED]:
                 await asyncio.sleep(0)
             await world.github.generate_jit_configuration(name="linux-a1", labels=["linux"])
             release.set()
             await asyncio.gather(*reads)
-    assert peak == 6
+    assert peak == AT_ONCE[Urgency.NAMED]
 
 
-async def test_a_read_may_wait_long_for_its_turn() -> None:
+@pytest.mark.parametrize("urgency", [Urgency.NAMED, Urgency.CONFIRM, Urgency.SWEEP])
+async def test_a_read_may_wait_long_for_its_turn(urgency: Urgency) -> None:
     """Only the answer itself has a time-out; a sweep of hundreds of pages is not a failure."""
     held = asyncio.Event()
+    begun = 0
 
     async def first_ones_are_slow(_: httpx.Request) -> httpx.Response:
-        if not held.is_set():
-            await held.wait()
+        nonlocal begun
+        begun += 1
+        await held.wait()
         return httpx.Response(200, json=job(1))
 
     with github_world() as world:
         world.router.get(ONE_JOB).mock(side_effect=first_ones_are_slow)
         transport = world.github._transport
         token = Secret("t")
-        slow = [asyncio.create_task(transport.send(read("wait", ONE_JOB), bearer=token)) for _ in range(6)]
-        while transport._reads.locked() is False:
-            await asyncio.sleep(0)
+        slow = [
+            asyncio.create_task(transport.send(read("wait", ONE_JOB, urgency=urgency), bearer=token))
+            for _ in range(AT_ONCE[urgency])
+        ]
+        async with asyncio.timeout(5):
+            while begun < len(slow):
+                await asyncio.sleep(0)
         hurried = asyncio.create_task(
-            transport.send(read("hurry", ONE_JOB, timeout_seconds=0.05), bearer=token)
+            transport.send(read("hurry", ONE_JOB, timeout_seconds=0.05, urgency=urgency), bearer=token)
         )
         done, _ = await asyncio.wait([hurried], timeout=0.2)
         assert not done

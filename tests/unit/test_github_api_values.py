@@ -52,14 +52,15 @@ def test_secrets_are_compared_by_their_text() -> None:
 
 
 def test_the_page_cache_forgets_the_least_recently_used() -> None:
-    cache = PageCache(most_pages=2)
+    size = Page(etag="e", value="a", next_url=None).bytes
+    cache = PageCache(most_bytes=2 * size)
     for url in ("a", "b"):
         cache.keep(1, url, Page(etag="e", value=url, next_url=None))
     cache.get(1, "a")
     cache.keep(1, "c", Page(etag="e", value="c", next_url=None))
     assert cache.get(1, "b") is None
     assert cache.get(1, "a") is not None
-    assert len(cache) == 2
+    assert (len(cache), cache.bytes) == (2, 2 * size)
 
 
 def test_a_newer_token_empties_the_page_cache() -> None:

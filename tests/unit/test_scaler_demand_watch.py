@@ -25,13 +25,18 @@ GADGETS = "acme/gadgets"
 class Watched:
     """A watch, its GitHub, its clock, and what it told."""
 
-    def __init__(self, *, only: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, only: frozenset[str] = frozenset(), idle_every_sweeps: int = 1) -> None:
         self.clock = Clock()
         self.github = QueueOfGitHub()
         self.readings = 0
         self.started: list[StartedJob] = []
         self.watch = DemandWatch(
-            self.github, only=only, clock=self.clock, on_reading=self._read, on_started=self.started.append
+            self.github,
+            only=only,
+            clock=self.clock,
+            on_reading=self._read,
+            on_started=self.started.append,
+            idle_every_sweeps=idle_every_sweeps,
         )
 
     def _read(self) -> None:

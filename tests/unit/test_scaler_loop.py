@@ -206,9 +206,9 @@ async def test_a_second_look_that_a_decision_waits_for_is_taken_a_second_later(s
     scene.record = idle(confirm=frozenset({REPOSITORY}))
     await scene.begin()
     await scene.passes(NOW + CONFIRM_AFTER_SECONDS - 0.1 - scene.clock.now)
-    assert scene.looked_at == []
+    assert scene.confirmed == []
     await scene.passes(0.1)
-    assert scene.looked_at == [REPOSITORY]
+    assert scene.confirmed == [REPOSITORY]
 
 
 async def test_a_second_look_that_others_have_taken_is_not_taken_again(scene: Scene) -> None:
@@ -216,7 +216,27 @@ async def test_a_second_look_that_others_have_taken_is_not_taken_again(scene: Sc
     await scene.begin()
     scene.readings = demand(at=NOW + CONFIRM_AFTER_SECONDS)
     await scene.passes(CONFIRM_AFTER_SECONDS)
-    assert scene.looked_at == []
+    assert scene.confirmed == []
+
+
+async def test_a_second_look_that_waits_for_its_turn_is_not_asked_for_again(scene: Scene) -> None:
+    """Each tick names the repository until it has been read; a thousand of them would pile up."""
+    scene.record = idle(confirm=frozenset({REPOSITORY}))
+    scene.confirm_gate = asyncio.Event()
+    await scene.begin()
+    await scene.passes(CONFIRM_AFTER_SECONDS)
+    for _ in range(5):
+        scene.loop.nudge()
+        await a_few_turns()
+        await scene.passes(CONFIRM_AFTER_SECONDS)
+    assert scene.confirmed == [REPOSITORY]
+    scene.confirm_gate.set()
+    await a_few_turns()
+    scene.readings = demand(at=NOW)
+    scene.loop.nudge()
+    await a_few_turns()
+    await scene.passes(CONFIRM_AFTER_SECONDS)
+    assert scene.confirmed == [REPOSITORY] * 2
 
 
 async def test_looking_at_everything_sweeps_first_and_then_ticks_with_a_reading(scene: Scene) -> None:

@@ -129,8 +129,8 @@ def an_image_that_is_broken() -> None:
 
 def never_held_back(patch: pytest.MonkeyPatch) -> None:
     """Every lease is as good as the first; the last fence, which would stop the program, is taken away too."""
-    patch.setattr(need, "held_back", lambda cells, *, now: None)
-    patch.setattr(invariants, "held_back", lambda cells, *, now: None)
+    patch.setattr(need, "held_back", lambda cells, **_: None)
+    patch.setattr(invariants, "held_back", lambda cells, **_: None)
 
 
 ROWS = (
