@@ -55,6 +55,7 @@ class StubVendors:
         """Draw the key that signs identity tokens and stands for the App's key too."""
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._counts = [0] * len(self.cell_sizes)
+        self._registered = 0
 
     @property
     def app_key(self) -> str:
@@ -83,6 +84,7 @@ class StubVendors:
             ("GET", "/installation/repositories", self._repositories),
             ("GET", runs, self._runs),
             ("GET", f"{runs}/{{run:int}}/jobs", self._jobs),
+            ("POST", f"/orgs/{ORGANIZATION}/actions/runners/generate-jitconfig", self._registration),
         ]
         return Starlette(
             routes=[
@@ -144,6 +146,15 @@ class StubVendors:
     def _jobs(self, request: Request) -> Response:
         run = request.path_params["run"]
         return JSONResponse({"total_count": 1, "jobs": [queued_job(run)]})
+
+    def _registration(self, _: Request) -> Response:
+        """Nobody here reads what a caller sends, so the name is not the one that was asked for."""
+        self._registered += 1
+        body = {
+            "runner": {"id": self._registered, "name": f"bench-{self._registered}"},
+            "encoded_jit_config": "YmVuY2g=",
+        }
+        return JSONResponse(body, status_code=201)
 
     async def _certs(self, _: Request) -> Response:
         key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)

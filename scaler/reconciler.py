@@ -94,7 +94,7 @@ class Reconciler:
 
         Gives what was seen, the records, what is wrong by cell, and whether Cloud Run was read after the records.
         """
-        present = {name: self._instances.present(name) for name in self._directory.cells}
+        present = self._instances.present()
         records = await self._records.all()
         faults: dict[str, str] = {}
         fresh = False
@@ -108,6 +108,7 @@ class Reconciler:
         self.requested = records.deployment.requested
         now = self._clock()
         demand = self._demand()
+        jobs = jobs_by_runner(demand)
         cells = []
         for cell in self._directory.cells.values():
             facts = self._facts(cell, records, present.get(cell.name, {}))
@@ -118,7 +119,7 @@ class Reconciler:
                     facts,
                     heard=self._instances.heard,
                     silent=self._silence(cell.pool, now),
-                    jobs=jobs_by_runner(demand),
+                    jobs=jobs,
                     settle_seconds=self._policy.settle_seconds,
                     believed=now < cell.read_at + READING_BELIEVED_SECONDS,
                 )
