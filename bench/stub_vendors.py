@@ -32,9 +32,10 @@ _TOKEN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request to GitHub; times are monotonic seconds."""
+    """One request to GitHub; times are monotonic seconds. `query`: what stands behind the path's `?`."""
 
     path: str
+    query: str
     method: str
     status: int
     begun: float
@@ -105,6 +106,7 @@ class StubVendors:
             self.asked.append(
                 Asked(
                     path=request.url.path,
+                    query=request.url.query,
                     method=request.method,
                     status=response.status_code,
                     begun=begun,

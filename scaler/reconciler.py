@@ -153,11 +153,16 @@ class Reconciler:
                 record = records.cells.get(name)
                 if record is not None and record.uid == cell.worker_pool.uid:
                     self._writer.carry(cell, record)
-        await self._keeper.keep(records, self._directory, seen, fresh=fresh)
         leads = self._leadership.held
-        decision = self.decided(seen)
+        try:
+            decision = self.decided(seen)
+        except PromiseBroken:
+            await self._keeper.keep(records, self._directory, seen, fresh=fresh)
+            raise
         if leads:
             leads = await self._act(seen, decision, fresh=fresh)
+        # Last, because instances wait for their offers, and each record that has to be written takes its time.
+        await self._keeper.keep(records, self._directory, seen, fresh=fresh)
         return TickRecord(at=seen.at, leads=leads, seen=seen, decision=decision, faults=faults)
 
     async def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> bool:
