@@ -124,6 +124,7 @@ class Loop:
         self._looked_at: float | None = None
         self._defect: BaseException | None = None
         self._records_faults: dict[str, str] = {}
+        self._decided = False
         self.store_answers = False
 
     def nudge(self) -> None:
@@ -154,11 +155,11 @@ class Loop:
         return next((picture.queued for picture in last.decision.pools if picture.pool == pool), None)
 
     def is_short(self, pool: str) -> bool:
-        """Whether the last decision left jobs of a pool that nothing covers."""
+        """Whether the last decision left jobs of a pool that nothing covers; also while the last tick came to none."""
         last = self._journal.last
-        return last is not None and any(
-            picture.pool == pool and picture.uncovered for picture in last.decision.pools
-        )
+        if last is None or not self._decided:
+            return True
+        return any(picture.pool == pool and picture.uncovered for picture in last.decision.pools)
 
     def ended(self, event: LeaseEnded) -> None:
         """Hear of a lease's end."""
@@ -230,13 +231,14 @@ class Loop:
         try:
             record = await self._reconciler.tick(look=look)
         except RecordError as error:
-            self.store_answers = False
+            self.store_answers = self._decided = False
             self._tell_records_fault("tick", str(error))
             return None
         except PromiseBroken as error:
+            self._decided = False
             self._journal.said("promise_broken", warning=True, what=error.what, remedy=error.remedy)
             return None
-        self.store_answers = True
+        self.store_answers = self._decided = True
         self._records_faults.pop("tick", None)
         self._journal.ticked(record)
         for repository in record.decision.confirm:

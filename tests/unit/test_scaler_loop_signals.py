@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from cell_records.errors import StoreUnavailable
 from scaler.core.model import Grant, Reason
+from scaler.errors import PromiseBroken
 from scaler.instances import OFFER_SECONDS
 from scaler.loop import SHORTEST_BETWEEN_TICKS_SECONDS
 from scaler.reconciler import TickRecord
@@ -72,13 +74,30 @@ async def test_while_an_offer_is_open_a_look_is_taken_when_it_may_have_ended(
 
 
 @pytest.mark.parametrize(("uncovered", "short"), [(0, False), (2, True)])
-def test_a_pool_is_short_while_the_last_decision_left_jobs_uncovered(uncovered: int, short: bool) -> None:
-    scene = Scene()
-    assert not scene.loop.is_short("linux")
-    with capture_logs():
-        scene.journal.ticked(idle(picture=replace(IDLE_PICTURE, uncovered=uncovered)))
+async def test_a_pool_is_short_while_the_last_decision_left_jobs_uncovered(
+    scene: Scene, uncovered: int, short: bool
+) -> None:
+    scene.record = idle(picture=replace(IDLE_PICTURE, uncovered=uncovered))
+    await scene.begin()
     assert scene.loop.is_short("linux") is short
     assert not scene.loop.is_short("gpu")
+
+
+@pytest.mark.parametrize(
+    "failure", [StoreUnavailable("no answer"), PromiseBroken("dropped", remedy="report it")], ids=str
+)
+async def test_while_nothing_was_decided_every_pool_is_short(scene: Scene, failure: Exception) -> None:
+    """The next poll then asks for another tick: jobs may wait that no decision has seen."""
+    assert scene.loop.is_short("linux")
+    await scene.begin()
+    assert not scene.loop.is_short("linux")
+    with capture_logs():
+        scene.fails["tick"] = failure
+        await scene.nudged()
+        assert scene.loop.is_short("linux")
+        del scene.fails["tick"]
+        await scene.nudged()
+    assert not scene.loop.is_short("linux")
 
 
 async def test_signals_during_a_look_lead_to_one_more_look_however_many_they_are(scene: Scene) -> None:
