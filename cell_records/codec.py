@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from cell_records.deployment import DeploymentRecord
@@ -29,7 +29,7 @@ class _Misfit(ValueError):
 
 def cell_text(record: CellRecord) -> str:
     """The stored form of a cell's record."""
-    return json.dumps({"format": FORMAT, **asdict(record), "gate": record.gate.value}, separators=(",", ":"))
+    return _text_of(record)
 
 
 def cell_record(text: str, *, key: str) -> CellRecord:
@@ -46,7 +46,7 @@ def cell_record(text: str, *, key: str) -> CellRecord:
 
 def deployment_text(record: DeploymentRecord) -> str:
     """The stored form of the deployment's record."""
-    return json.dumps({"format": FORMAT, **asdict(record)}, separators=(",", ":"))
+    return _text_of(record)
 
 
 def deployment_record(text: str, *, key: str) -> DeploymentRecord:
@@ -55,6 +55,27 @@ def deployment_record(text: str, *, key: str) -> DeploymentRecord:
         return _built(DeploymentRecord, _object(text))
     except ValueError as error:
         raise RecordUnreadable(key=key, cause=str(error)) from error
+
+
+def _text_of(record: CellRecord | DeploymentRecord) -> str:
+    return json.dumps({"format": FORMAT, **_fields(record)}, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for; `asdict` would copy a hundred leases value by value for each write."""
+    match value:
+        case Gate():
+            return value.value
+        case Lease() | Ghost():
+            return _fields(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            raise TypeError(f"a record holds no {type(value).__name__}")
+
+
+def _fields(record: CellRecord | DeploymentRecord | Lease | Ghost) -> dict[str, object]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def _object(text: str) -> dict[str, Any]:
