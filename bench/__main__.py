@@ -16,6 +16,7 @@ BENCHES: Mapping[str, Callable[[], Row]] = {
     sweep.NAME_OF_HUNDRED: sweep.row_of_hundred,
     sweep.NAME_OF_THOUSAND: sweep.row_of_thousand,
     scaler_load.NAME: scaler_load.row,
+    scaler_load.NAME_WITH_LEASES: scaler_load.row_with_leases,
     record_writes.NAME: record_writes.row,
 }
 

@@ -115,6 +115,8 @@ def _config_file(folder: Path, vendors: StubVendors, *, vendors_url: str, port: 
             "private_key": f"file:{key}",
             "webhook_secret": f"file:{webhook}",
             "organization": ORGANIZATION,
+            # The most that can be configured: a bench has many leases given at once.
+            "registrations_per_minute": 300,
         },
         "cloud_run": {
             "project": PROJECT,

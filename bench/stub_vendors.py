@@ -33,9 +33,10 @@ _TOKEN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request to GitHub; times are monotonic seconds."""
+    """One request to GitHub; times are monotonic seconds. `query`: what stands behind the path's `?`."""
 
     path: str
+    query: str
     method: str
     status: int
     begun: float
@@ -56,6 +57,7 @@ class StubVendors:
         """Draw the key that signs identity tokens and stands for the App's key too."""
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._counts = [0] * len(self.cell_sizes)
+        self._registered = 0
 
     @property
     def app_key(self) -> str:
@@ -84,6 +86,7 @@ class StubVendors:
             ("GET", "/installation/repositories", self._repositories),
             ("GET", runs, self._runs),
             ("GET", f"{runs}/{{run:int}}/jobs", self._jobs),
+            ("POST", f"/orgs/{ORGANIZATION}/actions/runners/generate-jitconfig", self._registration),
         ]
         return Starlette(
             routes=[
@@ -104,6 +107,7 @@ class StubVendors:
             self.asked.append(
                 Asked(
                     path=request.url.path,
+                    query=request.url.query,
                     method=request.method,
                     status=response.status_code,
                     begun=begun,
@@ -145,6 +149,15 @@ class StubVendors:
     def _jobs(self, request: Request) -> Response:
         run = request.path_params["run"]
         return JSONResponse({"total_count": 1, "jobs": [queued_job(run)]})
+
+    def _registration(self, _: Request) -> Response:
+        """Nobody here reads what a caller sends, so the name is not the one that was asked for."""
+        self._registered += 1
+        body = {
+            "runner": {"id": self._registered, "name": f"bench-{self._registered}"},
+            "encoded_jit_config": "YmVuY2g=",
+        }
+        return JSONResponse(body, status_code=201)
 
     async def _certs(self, _: Request) -> Response:
         key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)

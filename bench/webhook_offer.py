@@ -15,7 +15,7 @@ from bench.scaler_program import WEBHOOK_SECRET, RunningScaler, running_scaler
 from bench.stub_vendors import ORGANIZATION, StubVendors, cell_name, cell_secret, queued_job
 
 NAME = "webhook-offer"
-TRIES = 120
+TRIES = 300
 MOST_SECONDS = 0.050
 _REPOSITORY = "widgets"
 _BOOT = "0123456789abcdef0123456789abcdef"
@@ -32,7 +32,7 @@ def row() -> Row:
         _await(lambda: vendors.counts == (1,), f"the cell is raised to its minimum; counts {vendors.counts}")
         for number in range(1, TRIES + 1):
             parked = _Parked(scaler)
-            time.sleep(chance.uniform(0.1, 0.4))
+            time.sleep(chance.uniform(0.06, 0.3))
             vendors.queued[_REPOSITORY] = (number,)
             vendors.asked.clear()
             sent = time.monotonic()

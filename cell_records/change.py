@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cell_records.codec import cell_record, cell_text, deployment_record, deployment_text
 from cell_records.deployment import DeploymentRecord
@@ -18,6 +19,13 @@ ATTEMPTS = 16
 Nonce = Callable[[], str]
 
 
+class Decode(Protocol):
+    """What makes a record of a stored text."""
+
+    def __call__(self, text: str, *, key: str) -> CellRecord:
+        """The record. Raises RecordUnreadable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned:
     """Whose record it must be; one of another deployment or of a deleted worker pool is never touched."""
@@ -26,10 +34,10 @@ class Owned:
     uid: str | None = None
 
 
-def read_cell(store: RecordStore, cell: str) -> CellRecord | None:
+def read_cell(store: RecordStore, cell: str, *, decode: Decode = cell_record) -> CellRecord | None:
     """The record of a cell, or None. Raises RecordUnreadable, StoreUnavailable."""
     stored = store.read(cell_key(cell))
-    return None if stored is None else cell_record(stored.text, key=cell_key(cell))
+    return None if stored is None else decode(stored.text, key=cell_key(cell))
 
 
 def create_cell(store: RecordStore, cell: str, record: CellRecord, *, nonce: Nonce) -> CellRecord:
@@ -50,6 +58,7 @@ def change_cell(
     *,
     owned: Owned,
     nonce: Nonce,
+    decode: Decode = cell_record,
 ) -> Outcome:
     """Make one change of a cell's record, as often as others are quicker.
 
@@ -62,7 +71,7 @@ def change_cell(
     for _ in range(ATTEMPTS):
         if stored is None:
             return Refused(reason=Refusal.NO_RECORD)
-        record = cell_record(stored.text, key=key)
+        record = decode(stored.text, key=key)
         if record.op_nonce == mine:
             return record
         if record.owner != owned.owner or owned.uid not in (None, record.uid):

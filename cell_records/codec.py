@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -31,8 +31,7 @@ class _Misfit(ValueError):
 
 def cell_text(record: CellRecord) -> str:
     """The stored form of a cell's record."""
-    fields = {"format": FORMAT, **asdict(record)}
-    return json.dumps(fields, separators=(",", ":"), default=_word)
+    return _text_of(record)
 
 
 def cell_record(text: str, *, key: str) -> CellRecord:
@@ -49,7 +48,7 @@ def cell_record(text: str, *, key: str) -> CellRecord:
 
 def deployment_text(record: DeploymentRecord) -> str:
     """The stored form of the deployment's record."""
-    return json.dumps({"format": FORMAT, **asdict(record)}, separators=(",", ":"))
+    return _text_of(record)
 
 
 def deployment_record(text: str, *, key: str) -> DeploymentRecord:
@@ -58,6 +57,27 @@ def deployment_record(text: str, *, key: str) -> DeploymentRecord:
         return _built(DeploymentRecord, _object(text))
     except ValueError as error:
         raise RecordUnreadable(key=key, cause=str(error)) from error
+
+
+def _text_of(record: CellRecord | DeploymentRecord) -> str:
+    return json.dumps({"format": FORMAT, **_fields(record)}, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for; `asdict` would copy a hundred leases value by value for each write."""
+    match value:
+        case Enum():
+            return value.value
+        case Lease() | Ghost() | ObstacleMet():
+            return _fields(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            raise TypeError(f"a record holds no {type(value).__name__}")
+
+
+def _fields(record: CellRecord | DeploymentRecord | Lease | Ghost | ObstacleMet) -> dict[str, object]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -115,13 +135,6 @@ def _gate(value: object, name: str) -> Gate:
 
 def _obstacle(value: object, name: str) -> Obstacle:
     return Obstacle(_text(value, name))
-
-
-def _word(value: object) -> object:
-    """What stands for a value that JSON does not know: enums by their value."""
-    if isinstance(value, Enum):
-        return value.value
-    raise TypeError(f"{type(value).__name__} has no stored form")
 
 
 def _maybe(rule: _Rule) -> _Rule:

@@ -6,8 +6,11 @@ https://cloud.google.com/run/docs/securing/service-identity#identity_tokens
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
@@ -25,6 +28,9 @@ KEYS_AGAIN_SECONDS = 30.0
 FIRST_KEYS_AGAIN_SECONDS = 2.0
 # Clocks of the caller and of this machine may differ by that much.
 LEEWAY_SECONDS = 30.0
+# Tokens that were found good are known again by their digest. An instance shows its own for an hour, several times a
+# minute; when more than these are in use, the first are checked anew.
+TOKENS_KNOWN = 4096
 
 
 class Keys(Protocol):
@@ -81,23 +87,56 @@ class PublishedKeys:
         self._good_until = self._clock() + KEYS_GOOD_SECONDS
 
 
-class Identity:
-    """Finds out which account signed in, and whether it knows a cell's secret."""
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """A token whose signature and claims were right. `key`: the published key that it was checked with."""
 
-    def __init__(self, keys: Keys, *, issuer: str, audience: str) -> None:
-        """`audience`: this scaler's URL, as tokens must name it."""
+    email: str
+    key_id: str
+    key: jwt.PyJWK
+    expires_at: float
+
+
+class Identity:
+    """Finds out which account signed in, and whether it knows a cell's secret.
+
+    A token that was found good is not checked again until it expires or the issuer's keys were fetched anew. That a second
+    check would find more is not to be expected: it asks the issuer nothing, so an account that was disabled meanwhile is
+    out of reach either way, for as long as Google has dated its token. Every token that is not known is checked in full.
+    """
+
+    def __init__(
+        self, keys: Keys, *, issuer: str, audience: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`audience`: this scaler's URL, as tokens must name it. `clock`: seconds since the epoch, as tokens are dated."""
         self._keys = keys
         self._issuers = [issuer, issuer.removeprefix("https://")]
         self._audiences = [audience, audience.rstrip("/"), audience.rstrip("/") + "/"]
+        self._clock = clock
+        self._good: dict[bytes, _Good] = {}
 
     async def email(self, authorization: str | None) -> str:
         """The e-mail of the account in `Bearer <token>`. Raises BadIdentity, NotReady."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise BadIdentity("the Authorization header holds no bearer token")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        known = self._good.get(digest)
+        if known is not None:
+            if self._clock() < known.expires_at and await self._keys.key(known.key_id) is known.key:
+                return known.email
+            self._good.pop(digest, None)
+        good = await self._checked(token)
+        while len(self._good) >= TOKENS_KNOWN:
+            del self._good[next(iter(self._good))]
+        self._good[digest] = good
+        return good.email
+
+    async def _checked(self, token: str) -> _Good:
+        """What a token says, once everything about it is right. Raises BadIdentity, NotReady."""
         try:
-            key_id = jwt.get_unverified_header(token).get("kid", "")
-            key = await self._keys.key(str(key_id))
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = await self._keys.key(key_id)
             if key is None:
                 raise BadIdentity("it is signed with a key that the issuer does not publish")
             claims = jwt.decode(
@@ -114,7 +153,7 @@ class Identity:
         email = claims.get("email")
         if not isinstance(email, str) or not claims.get("email_verified", False):
             raise BadIdentity("it names no verified e-mail (ask the metadata server with format=full)")
-        return email
+        return _Good(email, key_id, key, expires_at=float(claims["exp"]))
 
 
 def check_secret(given: str | None, known: Iterable[Secret], *, cell: str) -> None:

@@ -21,7 +21,6 @@ OFFER_SECONDS = 10.0
 
 @dataclass(slots=True)
 class _Parked:
-    cell: str
     poll: asyncio.Future[bool] | None
     last_seen: float
     parked_at: float
@@ -53,9 +52,20 @@ class Instances:
         self._monotonic = monotonic or clock
         self._begun_at = self._monotonic()
         self._lease_heard_at: dict[str, float] = {}
-        self._parked: dict[str, _Parked] = {}
+        # By cell and boot: a decision asks for one cell after another, and a thousand may be parked in all.
+        self._parked: dict[str, dict[str, _Parked]] = {}
+        self._unmet: set[str] = set()
         self._leases: dict[str, LeaseHeard] = {}
         self._heard_in: dict[str, float] = {}
+
+    def poll_is_news(self, *, cell: str, boot: str) -> bool:
+        """Whether a poll that is about to begin changes what a decision would see or could do.
+
+        It does when the boot was not parked, when it has lost its offer, and when an offer was made to its cell that
+        nobody waited for. Otherwise the instance only goes on waiting, as a thousand do every few seconds.
+        """
+        parked = self._parked.get(cell, {}).get(boot)
+        return parked is None or parked.offered_at is not None or cell in self._unmet
 
     async def poll(self, *, cell: str, boot: str, seconds: float) -> bool:
         """Keep a parked instance waiting for an offer; True when it got one. A newer poll of the boot ends
@@ -63,10 +73,12 @@ class Instances:
         """
         now = self._clock()
         self._heard_in[cell] = now
+        self._unmet.discard(cell)
         waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        parked = self._parked.get(boot)
+        boots = self._parked.setdefault(cell, {})
+        parked = boots.get(boot)
         if parked is None:
-            parked = self._parked[boot] = _Parked(cell=cell, poll=None, last_seen=now, parked_at=now)
+            parked = boots[boot] = _Parked(poll=None, last_seen=now, parked_at=now)
         if parked.poll is not None and not parked.poll.done():
             parked.poll.set_result(False)
         parked.poll, parked.last_seen, parked.offered_at = waiting, now, None
@@ -81,9 +93,10 @@ class Instances:
 
     def release(self) -> None:
         """Answer every poll now, because this process is going to end; the instances ask its successor."""
-        for parked in self._parked.values():
-            if parked.poll is not None and not parked.poll.done():
-                parked.poll.set_result(False)
+        for boots in self._parked.values():
+            for parked in boots.values():
+                if parked.poll is not None and not parked.poll.done():
+                    parked.poll.set_result(False)
 
     def offer(self, cell: str, leases: int) -> int:
         """Offer leases to instances of a cell that wait right now, the longest parked first; gives how many
@@ -91,42 +104,46 @@ class Instances:
         """
         waiting = [
             parked
-            for parked in self._parked.values()
-            if parked.cell == cell and parked.poll is not None and not parked.poll.done()
+            for parked in self._parked.get(cell, {}).values()
+            if parked.poll is not None and not parked.poll.done()
         ]
         chosen = sorted(waiting, key=lambda parked: parked.parked_at)[:leases]
         for parked in chosen:
             assert parked.poll is not None
             parked.poll.set_result(True)
             parked.offered_at = self._clock()
+        if len(chosen) < leases:
+            # Those who are between two polls shall have it with their next one, not with some later tick.
+            self._unmet.add(cell)
         return len(chosen)
 
-    def left(self, boot: str) -> None:
+    def left(self, cell: str, boot: str) -> None:
         """This boot is no longer parked: its lease stands in the record, or it has gone."""
-        self._parked.pop(boot, None)
+        self._parked.get(cell, {}).pop(boot, None)
 
     def parked(self, cell: str) -> int:
         """How many instances of a cell are parked, those with an open offer included."""
-        self._forget_the_silent()
-        return sum(parked.cell == cell for parked in self._parked.values())
+        return len(self.present().get(cell, {}))
 
     def offered(self, cell: str) -> int:
         """How many of them have an open offer."""
-        self._forget_the_silent()
-        return sum(parked.cell == cell and parked.offered_at is not None for parked in self._parked.values())
+        return sum(self.present().get(cell, {}).values())
 
-    def present(self, cell: str) -> Mapping[str, bool]:
-        """The parked boots of a cell, and whether each has an open offer."""
-        self._forget_the_silent()
+    def present(self) -> Mapping[str, Mapping[str, bool]]:
+        """The parked boots by cell, and whether each has an open offer; those that are silent are forgotten."""
+        now = self._clock()
+        for boots in self._parked.values():
+            for boot in [boot for boot, parked in boots.items() if _is_gone(parked, now)]:
+                del boots[boot]
+        self._parked = {cell: boots for cell, boots in self._parked.items() if boots}
         return {
-            boot: parked.offered_at is not None
-            for boot, parked in self._parked.items()
-            if parked.cell == cell
+            cell: {boot: parked.offered_at is not None for boot, parked in boots.items()}
+            for cell, boots in self._parked.items()
         }
 
     def hear(self, *, lease: str, cell: str, state: LeaseState, seq: int, job: str | None) -> bool:
-        """Take what an instance says of its lease; False when something later was heard before (`seq` is
-        stale).
+        """Take what an instance says of its lease; False when it says no other state than before, or something later was
+        heard before (`seq` is stale).
         """
         now = self._clock()
         self._heard_in[cell] = now
@@ -136,10 +153,8 @@ class Instances:
             return False
         if before is not None and before.state is state:
             self._leases[lease] = replace(before, heard_at=now, seq=seq, job=job or before.job)
-        else:
-            self._leases[lease] = LeaseHeard(
-                cell=cell, state=state, since=now, heard_at=now, seq=seq, job=job
-            )
+            return False
+        self._leases[lease] = LeaseHeard(cell=cell, state=state, since=now, heard_at=now, seq=seq, job=job)
         return True
 
     def heard(self, lease: str) -> LeaseHeard | None:
@@ -165,10 +180,9 @@ class Instances:
         """For how many seconds nothing was heard of a cell; counted from `since` if never."""
         return self._clock() - self._heard_in.get(cell, since)
 
-    def _forget_the_silent(self) -> None:
-        now = self._clock()
-        for boot, parked in list(self._parked.items()):
-            waits = parked.poll is not None
-            offered = parked.offered_at is not None and now < parked.offered_at + OFFER_SECONDS
-            if not waits and not offered and now > parked.last_seen + BETWEEN_POLLS_SECONDS:
-                del self._parked[boot]
+
+def _is_gone(parked: _Parked, now: float) -> bool:
+    """Neither waits, nor is about to poll again or to take its offer up."""
+    if parked.poll is not None or now <= parked.last_seen + BETWEEN_POLLS_SECONDS:
+        return False
+    return parked.offered_at is None or now >= parked.offered_at + OFFER_SECONDS

@@ -112,6 +112,9 @@ class Mind(Protocol):
     def queued_for(self, pool: str) -> int | None:
         """How many queued jobs the last reading showed for a pool; None before the first."""
 
+    def is_short(self, pool: str) -> bool:
+        """Whether the last decision left jobs of a pool that nothing covers."""
+
     def nudge(self) -> None:
         """Look again now."""
 
@@ -147,14 +150,21 @@ class LeaseDesk:
         """
         record = await self._record(cell)
         older = record.lease_of(ask.boot)
-        if older is not None and older.ask < ask.ask:
+        voids = older is not None and older.ask < ask.ask
+        if older is not None and voids:
             await self._change(
                 cell, lambda it: voided(it, boot=ask.boot, ask=ask.ask, now=self._clock()), ask=ask
             )
             self._instances.forget(older.id)
         elif ask.boot in record.ended_boots or not self._clock() - ask.uptime_seconds > record.zeroed_at:
             raise BootRetired(cell=cell.name)
-        self._mind.nudge()
+        if (
+            voids
+            or self._mind.is_short(cell.terms.pool)
+            or self._instances.poll_is_news(cell=cell.name, boot=ask.boot)
+        ):
+            # Not for every poll: a thousand instances that go on waiting would have it tick all the time.
+            self._mind.nudge()
         return await self._instances.poll(cell=cell.name, boot=ask.boot, seconds=self._times.long_poll)
 
     async def start(self, cell: KnownCell, ask: Ask) -> Granted:
@@ -190,10 +200,10 @@ class LeaseDesk:
             )
         except LeaseRefused:
             # Its offer is used up; the instance parks again.
-            self._instances.left(ask.boot)
+            self._instances.left(cell.name, ask.boot)
             raise
         self._instances.hear(lease=lease.id, cell=cell.name, state=LeaseState.STARTING, seq=0, job=None)
-        self._instances.left(ask.boot)
+        self._instances.left(cell.name, ask.boot)
         try:
             runner_id, configuration = await self._registrar.register(terms.shape, name=lease.runner_name)
         except GitHubError as error:
@@ -236,12 +246,13 @@ class LeaseDesk:
         standing = record.lease(lease)
         if standing is None or standing.boot != boot:
             raise UnknownLease(lease=lease)
+        was_silent = self._instances.silence(lease) > self._times.suspect
         news = self._instances.hear(lease=lease, cell=cell.name, state=state, seq=seq, job=job)
         if state is LeaseState.DYING:
             # Also when it was heard before: the first time the record may not have been reached.
             until = self._clock() + self._times.dying
             await self._change(cell, lambda it: dying(it, lease_id=lease, boot=boot, until=until))
-        if news:
+        if news or was_silent:
             self._mind.nudge()
         return self._mind.queued_for(cell.terms.pool)
 
@@ -325,7 +336,7 @@ class LeaseDesk:
                 raise UnknownLease(lease="" if ask is None else f"of boot {ask.boot[:8]}")
             case Refusal.BOOT_RETIRED:
                 if ask is not None:
-                    self._instances.left(ask.boot)
+                    self._instances.left(cell.name, ask.boot)
                 raise BootRetired(cell=cell.name)
             case Refusal.NO_RECORD | Refusal.FOREIGN:
                 raise RecordMissing(cell=cell.name)

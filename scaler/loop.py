@@ -6,6 +6,7 @@ A signal only says "look now"; repeating, losing or reordering signals changes t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ from cell_records.errors import RecordError
 from cell_records.record import CellState
 from scaler.core.model import DemandSeen
 from scaler.errors import LoopBroken, PromiseBroken
+from scaler.instances import OFFER_SECONDS
 from scaler.lease_ends import LeaseEnded
 from scaler.observability import Journal
 from scaler.reconciler import TickRecord
@@ -121,9 +123,12 @@ class Loop:
         self._ticking = asyncio.Lock()
         self._looks: set[asyncio.Task[None]] = set()
         self._confirming: set[str] = set()
+        # Repositories that are looked at for a signal, and whether another came meanwhile.
+        self._signalled: dict[str, bool] = {}
         self._looked_at: float | None = None
         self._defect: BaseException | None = None
         self._records_faults: dict[str, str] = {}
+        self._decided = False
         self.store_answers = False
 
     def nudge(self) -> None:
@@ -131,8 +136,15 @@ class Loop:
         self._nudged.set()
 
     def nudge_repository(self, repository: str) -> None:
-        """Something happened in a repository: look at its queue now."""
-        self._in_background(self._demand.look(repository))
+        """Something happened in a repository: look at its queue now, and once more if that look may have been too early.
+
+        However many signals come, one look is under way for them and one more is noted.
+        """
+        if repository in self._signalled:
+            self._signalled[repository] = True
+        else:
+            self._signalled[repository] = False
+            self._in_background(self._look_for_signals(repository))
 
     def closes_when_empty(self, cell: str) -> bool:
         """Whether the last decision found the cell surplus, linger and second reading included."""
@@ -145,6 +157,13 @@ class Loop:
         if last is None or not last.seen.demand.complete:
             return None
         return next((picture.queued for picture in last.decision.pools if picture.pool == pool), None)
+
+    def is_short(self, pool: str) -> bool:
+        """Whether the last decision left jobs of a pool that nothing covers; also while the last tick came to none."""
+        last = self._journal.last
+        if last is None or not self._decided:
+            return True
+        return any(picture.pool == pool and picture.uncovered for picture in last.decision.pools)
 
     def ended(self, event: LeaseEnded) -> None:
         """Hear of a lease's end."""
@@ -189,18 +208,21 @@ class Loop:
     async def _tick_on_and_on(self) -> None:
         record: TickRecord | None = None
         while True:
+            # Whatever is told from here on may come too late for this tick, so it asks for another one.
+            self._nudged.clear()
             record = await self._tick(look=self._clock() >= self._cells_due(record))
             defect = self._writer.defect or self._defect
             if defect is not None:
                 raise defect
-            wait = max(SHORTEST_BETWEEN_TICKS_SECONDS, self._next_look(record) - self._clock())
-            await self._sleep(SHORTEST_BETWEEN_TICKS_SECONDS)
-            try:
-                async with asyncio.timeout(wait):
+            over_at = self._clock()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._next_look(record) - over_at)):
                     await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
+            # A signal after a pause is heard at once; only signals that follow upon a tick wait for those behind them. A
+            # clock that is set back meanwhile makes the wait no longer.
+            since = max(0.0, self._clock() - over_at)
+            if since < SHORTEST_BETWEEN_TICKS_SECONDS:
+                await self._sleep(SHORTEST_BETWEEN_TICKS_SECONDS - since)
 
     async def _tick(self, *, look: bool) -> TickRecord | None:
         # Two ticks at once would both spend the same room.
@@ -213,13 +235,14 @@ class Loop:
         try:
             record = await self._reconciler.tick(look=look)
         except RecordError as error:
-            self.store_answers = False
+            self.store_answers = self._decided = False
             self._tell_records_fault("tick", str(error))
             return None
         except PromiseBroken as error:
+            self._decided = False
             self._journal.said("promise_broken", warning=True, what=error.what, remedy=error.remedy)
             return None
-        self.store_answers = True
+        self.store_answers = self._decided = True
         self._records_faults.pop("tick", None)
         self._journal.ticked(record)
         # Every tick asks again until the second look has been taken, and with many repositories that takes a while.
@@ -228,6 +251,16 @@ class Loop:
             reading = record.seen.demand.repositories[repository]
             self._in_background(self._look_later(repository, reading.at + CONFIRM_AFTER_SECONDS))
         return record
+
+    async def _look_for_signals(self, repository: str) -> None:
+        try:
+            while True:
+                self._signalled[repository] = False
+                await self._demand.look(repository)
+                if not self._signalled[repository]:
+                    return
+        finally:
+            del self._signalled[repository]
 
     async def _look_later(self, repository: str, at: float) -> None:
         try:
@@ -240,7 +273,12 @@ class Loop:
 
     def _next_look(self, record: TickRecord | None) -> float:
         due = self._cells_due(record)
-        return due if record is None else min(due, record.decision.look_again_at)
+        if record is None:
+            return due
+        if record.decision.grants or any(cell.offered for cell in record.seen.cells):
+            # An offer that nobody takes up counts for a job until then, and nobody tells of its end.
+            due = min(due, record.at + OFFER_SECONDS)
+        return min(due, record.decision.look_again_at)
 
     def _cells_due(self, record: TickRecord | None) -> float:
         """When the worker pools are to be read again; a reading that failed is not repeated any sooner."""

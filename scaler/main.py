@@ -22,6 +22,7 @@ from github_api.errors import BadCredentials, GitHubError, InstallationMissing, 
 from scaler.assembly import Parts, assemble
 from scaler.config import Config, load_config
 from scaler.config.summary import summary
+from scaler.connections import PatientConnection, allow_many_connections
 from scaler.core.memory_text import memory_in, memory_text
 from scaler.errors import AddressUnusable, GitHubRefused, RecordsUnusable
 from scaler.loop import Intervals, Loop
@@ -59,6 +60,7 @@ def serve(config_path: Path, env: Mapping[str, str]) -> int:
     """Run until SIGTERM or SIGINT. Raises ScalerError."""
     set_up_logging(terminal=sys.stderr.isatty())
     config = load_config(config_path, env)
+    allow_many_connections()
     return asyncio.run(_serve(config, env))
 
 
@@ -175,6 +177,9 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
                 lifespan="off",
                 timeout_graceful_shutdown=5,
                 h11_max_incomplete_event_size=64 * 1024,
+                http=PatientConnection,
+                # Nothing here asks for the caller's address.
+                proxy_headers=False,
             ),
             release=parts.instances.release,
         )

@@ -94,7 +94,7 @@ class Reconciler:
 
         Gives what was seen, the records, what is wrong by cell, and whether Cloud Run was read after the records.
         """
-        present = {name: self._instances.present(name) for name in self._directory.cells}
+        present = self._instances.present()
         records = await self._records.all()
         faults: dict[str, str] = {}
         fresh = False
@@ -108,6 +108,7 @@ class Reconciler:
         self.requested = records.deployment.requested
         now = self._clock()
         demand = self._demand()
+        jobs = jobs_by_runner(demand)
         cells = []
         for cell in self._directory.cells.values():
             facts = self._facts(cell, records, present.get(cell.name, {}))
@@ -118,7 +119,7 @@ class Reconciler:
                     facts,
                     heard=self._instances.heard,
                     silent=self._silence(cell.pool, now),
-                    jobs=jobs_by_runner(demand),
+                    jobs=jobs,
                     settle_seconds=self._policy.settle_seconds,
                     believed=now < cell.read_at + READING_BELIEVED_SECONDS,
                 )
@@ -152,11 +153,16 @@ class Reconciler:
                 record = records.cells.get(name)
                 if record is not None and record.uid == cell.worker_pool.uid:
                     self._writer.carry(cell, record)
-        await self._keeper.keep(records, self._directory, seen, fresh=fresh)
         leads = self._leadership.held
-        decision = self.decided(seen)
+        try:
+            decision = self.decided(seen)
+        except PromiseBroken:
+            await self._keeper.keep(records, self._directory, seen, fresh=fresh)
+            raise
         if leads:
             leads = await self._act(seen, decision, fresh=fresh)
+        # Last, because instances wait for their offers, and each record that has to be written takes its time.
+        await self._keeper.keep(records, self._directory, seen, fresh=fresh)
         return TickRecord(at=seen.at, leads=leads, seen=seen, decision=decision, faults=faults)
 
     async def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> bool:

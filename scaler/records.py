@@ -41,6 +41,7 @@ class Records:
         self._store = store
         self._owner = owner
         self._nonce = nonce
+        self._decoded: dict[str, tuple[str, CellRecord]] = {}
 
     async def all(self) -> AllRecords:
         """Every record. Raises StoreUnavailable, and RecordUnreadable for the deployment's own."""
@@ -48,7 +49,7 @@ class Records:
 
     async def cell(self, cell: str) -> CellRecord | None:
         """One cell's record. Raises RecordUnreadable, StoreUnavailable."""
-        return await asyncio.to_thread(read_cell, self._store, cell)
+        return await asyncio.to_thread(read_cell, self._store, cell, decode=self._decode)
 
     async def deployment(self) -> DeploymentRecord:
         """The deployment's record. Raises RecordUnreadable, StoreUnavailable."""
@@ -62,7 +63,13 @@ class Records:
         """Change one cell's record by compare-and-set; see `cell_records.change`."""
         owned = Owned(owner=self._owner, uid=uid)
         return await asyncio.to_thread(
-            change_cell, self._store, cell, transition, owned=owned, nonce=self._nonce
+            change_cell,
+            self._store,
+            cell,
+            transition,
+            owned=owned,
+            nonce=self._nonce,
+            decode=self._decode,
         )
 
     async def change_deployment(
@@ -83,7 +90,19 @@ class Records:
             elif key.startswith(CELL_PREFIX):
                 cell = key.removeprefix(CELL_PREFIX)
                 try:
-                    cells[cell] = cell_record(stored.text, key=key)
+                    cells[cell] = self._decode(stored.text, key=key)
                 except RecordUnreadable as error:
                     unreadable[cell] = str(error)
         return AllRecords(cells=cells, unreadable=unreadable, deployment=deployment)
+
+    def _decode(self, text: str, *, key: str) -> CellRecord:
+        """The record in a text that was just read; decoded only when it is not the very text that stood there last.
+
+        Every read goes to the store, since other processes write there too; a text and its record never change.
+        """
+        known = self._decoded.get(key)
+        if known is not None and known[0] == text:
+            return known[1]
+        record = cell_record(text, key=key)
+        self._decoded[key] = (text, record)
+        return record

@@ -55,6 +55,10 @@ WEBHOOK_BODY_MAX_BYTES = 25 * 1024 * 1024
 # A webhook is known to be GitHub's only once all of it was read, so strangers must not make us hold many at once.
 WEBHOOK_BODIES_AT_ONCE = 2
 
+# One that announces no more than this waits for no other: the server holds as much of any body before it is asked for. So
+# strangers with large or endless bodies, a few at a time, cannot keep GitHub's ordinary deliveries waiting.
+WEBHOOK_SMALL_BYTES = 64 * 1024
+
 # GitHub gives a delivery up after ten seconds:
 # https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
 BODY_WITHIN_SECONDS = 10.0
@@ -184,8 +188,11 @@ class Service:
         """POST /webhooks/github. The event only says where to look; the answer comes before the look."""
         if self._webhook_secret is None:
             raise HTTPException(404, "no github.webhook_secret is configured, so no webhook is trusted")
-        async with self._webhook_slots:
-            body = await self._body(request, most_bytes=WEBHOOK_BODY_MAX_BYTES)
+        if 0 < _announced_bytes(request.headers.get("content-length", "")) <= WEBHOOK_SMALL_BYTES:
+            body = await self._body(request, most_bytes=WEBHOOK_SMALL_BYTES)
+        else:
+            async with self._webhook_slots:
+                body = await self._body(request, most_bytes=WEBHOOK_BODY_MAX_BYTES)
         event = verified_event(
             body=body,
             signature=request.headers.get("x-hub-signature-256"),

@@ -35,6 +35,7 @@ class Mind:
     """What the deciding side answers, and what it was told."""
 
     closes: bool = False
+    short: bool = False
     queued: int | None = 3
     told: list[LeaseEnded] = field(default_factory=list)
     nudges: int = 0
@@ -46,6 +47,10 @@ class Mind:
     def queued_for(self, pool: str) -> int | None:
         """See Mind of the desk."""
         return self.queued
+
+    def is_short(self, pool: str) -> bool:
+        """See Mind of the desk."""
+        return self.short
 
     def nudge(self) -> None:
         """See Mind of the desk."""

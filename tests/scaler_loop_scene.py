@@ -34,6 +34,7 @@ class Scene:
         self.record = idle()
         self.looks: list[bool] = []
         self.tick_gate: asyncio.Event | None = None
+        self.look_gate: asyncio.Event | None = None
         self.fails: dict[str, Exception] = {}
         self.sweeps = 0
         self.looked_at: list[str] = []
@@ -78,6 +79,8 @@ class Scene:
     async def look(self, repository: str) -> None:
         """See Queue."""
         self.looked_at.append(repository)
+        if self.look_gate is not None:
+            await self.look_gate.wait()
         self._fail("look")
         self.readings = demand(at=self.clock.now)
 

@@ -29,6 +29,7 @@ from cell_records.location import store_at
 from cell_records.store import cell_key
 from github_api.secret import Secret
 from scaler.budget import MinuteBudget
+from scaler.connections import HEAD_WITHIN_SECONDS, allow_many_connections
 from scaler.identity import Identity
 from scaler.instances import Instances
 from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Terms
@@ -54,6 +55,7 @@ from tests.unit.test_scaler_identity import AUDIENCE, EMAIL, ISSUER, Issuer, a_t
 IN_PROCESS_REQUESTS = 12_000
 REFUSED_AT_LEAST = 10_000
 SOCKET_REQUESTS = 500
+HALF_OPEN = 1_000
 # Every so many requests of the storm are sent again, twice, to weigh the service without the generator, which remembers
 # what it has drawn.
 SENT_AGAIN_EVERY = 20
@@ -418,10 +420,14 @@ def test_what_is_no_http_gets_a_refusal_or_a_closed_connection(wire: Wire, broke
 
 
 def test_slow_and_silent_callers_keep_nobody_else_waiting(wire: Wire) -> None:
-    """Fifty half request lines and a slow body stand open; the slow one is told so, the others may still finish."""
+    """A thousand half request lines, a slow body and a silent connection stand open: the slow body is told so, the lines may
+    still finish, who never says anything is cut.
+    """
     honest = wire.honest()
+    allow_many_connections()
     with contextlib.ExitStack() as open_connections:
-        slow = [open_connections.enter_context(wire.connected()) for _ in range(50)]
+        silent = open_connections.enter_context(wire.connected())
+        slow = [open_connections.enter_context(wire.connected()) for _ in range(HALF_OPEN)]
         for each in slow:
             each.sendall(b"GET /heal")
         body = open_connections.enter_context(wire.connected())
@@ -437,6 +443,9 @@ def test_slow_and_silent_callers_keep_nobody_else_waiting(wire: Wire) -> None:
             late = HTTPResponse(each, method="GET")
             late.begin()
             assert (late.status, json.loads(late.read())) == (200, {"alive": True})
+        silent.settimeout(2 * HEAD_WITHIN_SECONDS)
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
     wire.assert_well(honest)
 
 

@@ -175,6 +175,12 @@ class ScalerProcess:
         """Nobody in this world looks at it."""
         return None
 
+    def is_short(self, pool: str) -> bool:
+        """Whether the last decision left jobs that nothing covers."""
+        return self._tick is not None and any(
+            picture.uncovered for picture in self._tick.decision.pools if picture.pool == pool
+        )
+
     def ended(self, event: LeaseEnded) -> None:
         """Told in the story."""
         self._world.story.tell(self.name, f"lease {event.lease[:6]} ended: {event.outcome.value}")

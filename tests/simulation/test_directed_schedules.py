@@ -182,9 +182,13 @@ SCHEDULES: list[tuple[Schedule, mutations.Remove, str]] = [
 WITH_NAMES = [pytest.param(*each, id=each[0].__name__) for each in SCHEDULES]
 
 
+# Half of all calls go to a process that stands still; with this seed each schedule comes to its worst moment all the same.
+SEED = 2
+
+
 def happened(schedule: Schedule) -> World:
     """A world of one cell of two instances after the schedule, and its faults."""
-    world = World(1, Plan(weather=STEADY, sizes={CELL: 2}, most_instances=2))
+    world = World(SEED, Plan(weather=STEADY, sizes={CELL: 2}, most_instances=2))
     world.run(schedule)
     return world
 

@@ -1,4 +1,7 @@
-"""The four calls of the lease protocol without HTTP: what stands in the record and at GitHub after each of them."""
+"""The four calls of the lease protocol without HTTP: what stands in the record and at GitHub after each of them.
+
+One file of more than 350 lines, because a reader of the protocol looks for all four in one place.
+"""
 
 from __future__ import annotations
 
@@ -204,13 +207,69 @@ async def test_a_parked_instance_wakes_up_on_an_offer() -> None:
     world = DeskWorld()
     poll = asyncio.ensure_future(world.desk.park(HERE, an_ask()))
     await until(
-        lambda: world.instances.parked(HERE.name) == 1, seen=lambda: world.instances.present(HERE.name)
+        lambda: world.instances.parked(HERE.name) == 1,
+        seen=lambda: world.instances.present().get(HERE.name, {}),
     )
     assert world.instances.offer(HERE.name, 1) == 1
     assert await poll is True
-    assert world.instances.present(HERE.name) == {"boot-1": True}
+    assert world.instances.present().get(HERE.name, {}) == {"boot-1": True}
     await world.desk.start(HERE, an_ask())
-    assert world.instances.present(HERE.name) == {}
+    assert world.instances.present().get(HERE.name, {}) == {}
+
+
+async def test_an_instance_that_goes_on_waiting_asks_for_no_tick() -> None:
+    """A thousand of them would have the scaler tick all the time."""
+    world = DeskWorld()
+    nudges = []
+    for _ in range(3):
+        await world.desk.park(HERE, an_ask())
+        nudges.append(world.mind.nudges)
+    assert nudges == [1, 1, 1]
+
+
+async def test_while_jobs_are_left_uncovered_every_poll_asks_for_a_tick() -> None:
+    """Whatever kept the last decision from an offer may be over."""
+    world = DeskWorld()
+    await world.desk.park(HERE, an_ask())
+    world.mind.short = True
+    await world.desk.park(HERE, an_ask())
+    assert world.mind.nudges == 2
+
+
+async def test_an_instance_that_is_between_two_polls_when_it_is_offered_a_lease_asks_for_a_tick() -> None:
+    """So it has its offer with the next poll, as fast as if it had waited."""
+    world = DeskWorld()
+    await world.desk.park(HERE, an_ask())
+    assert world.instances.offer(HERE.name, 1) == 0
+    await world.desk.park(HERE, an_ask())
+    assert world.mind.nudges == 2
+
+
+async def test_a_poll_that_voids_a_lease_asks_for_a_tick() -> None:
+    """The room is free for another."""
+    world = DeskWorld()
+    await world.desk.park(HERE, an_ask(1))
+    await world.desk.start(HERE, an_ask(2))
+    nudges = world.mind.nudges
+    await world.desk.park(HERE, an_ask(3))
+    assert world.mind.nudges == nudges + 1
+
+
+async def test_a_heartbeat_asks_for_a_tick_only_when_it_says_something_new_or_ends_a_silence() -> None:
+    """A silent lease is decided about as one whose instance may be gone."""
+    world = DeskWorld(a_record(leases=[a_lease()]))
+    nudges = []
+    for seq, state, after in (
+        (1, LeaseState.LISTENING, 0.0),
+        (2, LeaseState.LISTENING, TIMES.heartbeat),
+        (3, LeaseState.RUNNING, TIMES.heartbeat),
+        (4, LeaseState.RUNNING, TIMES.suspect),
+        (5, LeaseState.RUNNING, TIMES.suspect + 0.1),
+    ):
+        world.clock.now += after
+        await say(world, state, seq=seq)
+        nudges.append(world.mind.nudges)
+    assert nudges == [1, 1, 2, 2, 3]
 
 
 async def test_an_event_is_heard_once_and_answered_with_the_queue() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -38,6 +39,14 @@ def altered(record: CellRecord = FULL, **fields: Any) -> str:
 def test_a_cell_record_is_read_back_as_it_was_written(record: CellRecord) -> None:
     """Every field, also the empty ones."""
     assert cell_record(cell_text(record), key="cells/a") == record
+
+
+def test_a_text_holds_every_field_in_its_order_and_nothing_else() -> None:
+    """Whatever a record or a lease gets as a field is stored with it."""
+    whole = {"format": 1, **dataclasses.asdict(FULL)}
+    assert cell_text(FULL) == json.dumps(whole, separators=(",", ":"), default=lambda word: word.value)
+    deployment = DeploymentRecord(owner="acme", requested=MappingProxyType({"a": 2}), allowed={"a": 1})
+    assert json.loads(deployment_text(deployment))["requested"] == {"a": 2}
 
 
 def test_a_deployment_record_is_read_back_as_it_was_written() -> None:

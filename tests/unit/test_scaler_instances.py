@@ -138,7 +138,7 @@ async def test_an_offer_that_is_not_taken_up_is_forgotten(house: House) -> None:
 async def test_a_boot_that_got_its_lease_is_no_longer_parked(house: House) -> None:
     await house.parks("boot-1")
     house.instances.offer(CELL, 1)
-    house.instances.left("boot-1")
+    house.instances.left(CELL, "boot-1")
     await a_few_turns()
     assert (house.instances.parked(CELL), house.instances.offered(CELL)) == (0, 0)
 
@@ -157,6 +157,81 @@ async def test_a_caller_that_hangs_up_leaves_nothing_waiting(house: House) -> No
     assert house.instances.offer(CELL, 1) == 0
 
 
+async def test_a_boot_is_parked_in_its_own_cell_only(house: House) -> None:
+    """A boot of the same name elsewhere neither ends its poll nor takes its place."""
+    here = await house.parks("boot-1")
+    elsewhere = await house.parks("boot-1", cell="linux-b")
+    house.instances.left("linux-b", "boot-1")
+    assert not here.done()
+    assert (house.instances.parked(CELL), house.instances.parked("linux-b")) == (1, 0)
+    assert house.instances.offer(CELL, 1) == 1
+    assert await house.done(here) is True
+    assert not elsewhere.done()
+    elsewhere.cancel()
+
+
+async def test_a_cell_whose_instances_have_all_gone_silent_leaves_nothing_behind(house: House) -> None:
+    """Worker pools come and go; memory follows."""
+    poll = await house.parks("boot-1", cell="linux-gone")
+    poll.cancel()
+    await a_few_turns()
+    house.clock.now += BETWEEN_POLLS_SECONDS + 0.1
+    assert dict(house.instances.present()) == {}
+
+
+def is_news(house: House, boot: str, *, cell: str = CELL) -> bool:
+    return house.instances.poll_is_news(cell=cell, boot=boot)
+
+
+async def test_the_first_poll_of_a_boot_is_news_and_that_it_goes_on_waiting_is_none(house: House) -> None:
+    """A thousand instances poll again every few seconds; nothing about them changes by it."""
+    assert is_news(house, "boot-1")
+    await house.parks("boot-1")
+    assert not is_news(house, "boot-1")
+    assert is_news(house, "boot-2")
+    assert is_news(house, "boot-1", cell="linux-b")
+    house.instances.release()
+    await a_few_turns()
+    house.clock.now += BETWEEN_POLLS_SECONDS
+    house.instances.present()
+    assert not is_news(house, "boot-1")
+
+
+async def test_the_poll_of_an_instance_that_was_thought_gone_is_news(house: House) -> None:
+    """The last decision did not count on it."""
+    await house.parks("boot-1")
+    house.instances.release()
+    await a_few_turns()
+    house.clock.now += BETWEEN_POLLS_SECONDS + 0.1
+    house.instances.present()
+    assert is_news(house, "boot-1")
+
+
+async def test_the_poll_of_an_instance_that_has_lost_its_offer_is_news(house: House) -> None:
+    """A job counts on that offer."""
+    await house.parks("boot-1")
+    house.instances.offer(CELL, 1)
+    await a_few_turns()
+    assert is_news(house, "boot-1")
+    await house.parks("boot-1")
+    assert not is_news(house, "boot-1")
+    house.instances.release()
+
+
+async def test_after_an_offer_that_nobody_waited_for_the_next_poll_of_the_cell_is_news(house: House) -> None:
+    """Its instances were between two polls just then; the job must not wait for a later tick."""
+    await house.parks("boot-1")
+    house.instances.release()
+    await a_few_turns()
+    assert not is_news(house, "boot-1")
+    assert house.instances.offer(CELL, 1) == 0
+    assert is_news(house, "boot-1")
+    assert is_news(house, "boot-2", cell="linux-b"), "it is new there"
+    await house.parks("boot-1")
+    assert not is_news(house, "boot-1")
+    house.instances.release()
+
+
 def hear(instances: Instances, state: LeaseState, seq: int, job: str | None = None) -> bool:
     return instances.hear(lease="lease-1", cell=CELL, state=state, seq=seq, job=job)
 
@@ -168,7 +243,7 @@ def test_a_state_counts_from_when_it_was_first_heard() -> None:
     clock.now += 20.0
     assert hear(instances, LeaseState.RUNNING, 2, job="build")
     clock.now += 20.0
-    assert hear(instances, LeaseState.RUNNING, 3)
+    assert not hear(instances, LeaseState.RUNNING, 3), "a heartbeat that says nothing new was taken for news"
     heard = instances.heard("lease-1")
     assert heard is not None
     assert (heard.state, heard.since, heard.heard_at) == (LeaseState.RUNNING, NOW + 20.0, NOW + 40.0)

@@ -8,7 +8,7 @@ import json
 import httpx
 import pytest
 
-from scaler.service import WEBHOOK_BODIES_AT_ONCE, WEBHOOK_BODY_MAX_BYTES
+from scaler.service import WEBHOOK_BODIES_AT_ONCE, WEBHOOK_BODY_MAX_BYTES, WEBHOOK_SMALL_BYTES
 from tests.scaler_parts import a_few_turns, until
 from tests.scaler_service_world import ACCOUNT, CRON, World, held_back, in_pieces, problem
 
@@ -74,6 +74,34 @@ async def test_no_more_than_two_webhooks_are_held_at_once(world: World) -> None:
     answers = await asyncio.gather(*deliveries)
     assert [problem(answer) for answer in answers] == [(401, "webhook_refused")] * len(deliveries)
     assert len(begun) == len(deliveries)
+
+
+async def test_an_ordinary_delivery_waits_for_no_stranger_whose_large_body_does_not_come(
+    world: World,
+) -> None:
+    """A few of them, again and again, would else have GitHub give its deliveries up after ten seconds."""
+    never, begun = asyncio.Event(), list[int]()
+    strangers = [
+        asyncio.ensure_future(world.http.post("/webhooks/github", content=held_back(never, begun)))
+        for _ in range(WEBHOOK_BODIES_AT_ONCE)
+    ]
+    await until(lambda: len(begun) == WEBHOOK_BODIES_AT_ONCE, seen=lambda: begun)
+    small = json.dumps(JOB_EVENT).encode().ljust(WEBHOOK_SMALL_BYTES)
+    assert (await world.delivers(small)).status_code == 202
+    large = asyncio.ensure_future(world.delivers(small + b" "))
+    await a_few_turns()
+    assert not large.done()
+    never.set()
+    assert (await large).status_code == 202
+    await asyncio.gather(*strangers)
+
+
+async def test_a_body_that_grows_beyond_a_small_one_that_was_announced_is_refused(world: World) -> None:
+    headers = {"Content-Length": "2"}
+    answer = await world.http.post(
+        "/webhooks/github", content=in_pieces(WEBHOOK_SMALL_BYTES), headers=headers
+    )
+    assert problem(answer) == (413, "too_large")
 
 
 async def test_a_webhook_that_does_not_come_is_given_up_and_the_next_one_is_read() -> None:

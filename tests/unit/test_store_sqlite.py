@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cell_records.errors import BadStore, Conflict, StoreUnavailable
 from cell_records.location import store_at
-from cell_records.sqlite import SqliteStore
+from cell_records.sqlite import IDLE_CONNECTIONS, SqliteStore
 from cell_records.store import Stored
 
 INCREMENTS = 40
@@ -103,6 +105,71 @@ def test_a_store_that_broke_in_between_is_unavailable_at_each_call(tmp_path: Pat
     ):
         with pytest.raises(StoreUnavailable):
             call()
+
+
+def test_a_database_that_is_put_in_its_place_is_what_the_next_call_sees(tmp_path: Path) -> None:
+    """A backup that an admin has brought back: connections that are kept must not go on with the old file."""
+    path, backup = tmp_path / "records.db", tmp_path / "backup.db"
+    SqliteStore(str(backup)).compare_and_set("a", "of the backup", expected=None)
+    store = SqliteStore(str(path))
+    store.compare_and_set("a", "one", expected=None)
+    backup.rename(path)
+    assert store.read("a") == Stored("of the backup", 1)
+    assert store.compare_and_set("a", "two", expected=1) == 2
+    assert SqliteStore(str(path)).read("a") == Stored("two", 2)
+
+
+def test_a_database_that_has_gone_is_unavailable_and_not_an_empty_one(tmp_path: Path) -> None:
+    """Unknown is not empty: a lost record must not look like a cell that never had one."""
+    path = tmp_path / "records.db"
+    store = SqliteStore(str(path))
+    store.compare_and_set("a", "one", expected=None)
+    path.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            store.read("a")
+
+
+def test_between_two_calls_no_lock_is_held(tmp_path: Path) -> None:
+    """Another process may write at any time, and what it wrote is read at once."""
+    path = str(tmp_path / "records.db")
+    store = SqliteStore(path)
+    store.compare_and_set("a", "one", expected=None)
+    store.compare_and_set("b", "two", expected=None)
+    other = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+    try:
+        for number in range(3):
+            assert store.read("a") is not None
+            assert len(store.read_all()) == 2
+            other.execute("BEGIN EXCLUSIVE")
+            other.execute(
+                "UPDATE records SET text = ?, version = version + 1 WHERE key = 'a'", (str(number),)
+            )
+            other.execute("COMMIT")
+            assert store.read("a") == Stored(str(number), number + 2)
+    finally:
+        other.close()
+
+
+def test_many_threads_share_one_store_and_leave_few_connections(tmp_path: Path) -> None:
+    """Each call has a connection for itself; no update is lost."""
+    store = SqliteStore(str(tmp_path / "records.db"))
+    store.compare_and_set("counter", "0", expected=None)
+
+    def count(_: int) -> None:
+        while True:
+            stored = store.read("counter")
+            assert stored is not None
+            try:
+                store.compare_and_set("counter", str(int(stored.text) + 1), expected=stored.version)
+            except Conflict:
+                continue
+            return
+
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        list(threads.map(count, range(2 * INCREMENTS)))
+    assert store.read("counter") == Stored(str(2 * INCREMENTS), 2 * INCREMENTS + 1)
+    assert 1 <= len(store._idle) <= IDLE_CONNECTIONS
 
 
 def test_two_processes_that_race_on_one_file_lose_no_update(tmp_path: Path) -> None:
