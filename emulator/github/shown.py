@@ -62,7 +62,7 @@ class Shown:
     def runs(
         self, repository: Repository, *, status: str | None, keep: Callable[[Run], bool], now: float
     ) -> list[Run]:
-        """Newest first. Only lists that are filtered by status go wrong: they come from another index."""
+        """Newest first. Only lists that are filtered by status are empty or leave out."""
         if status is None:
             return self._ledger.runs_of(repository, keep=keep)
         if self._faults.strike(Fault.RUN_LIST_EMPTY):
