@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-quick check format schemas bench lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios check format schemas bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ test: $(READY) ## every test
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, vendor_failures, repository
 	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/vendor_failures tests/repository
+
+test-faults: $(READY) ## the grid: a burst under each fault and 200 mixtures of them, half an hour; prints a table
+	$(BIN)/python -m tests.faults
+
+test-scenarios: $(READY) ## hundreds of jobs, a day's webhooks: some ten minutes
+	$(BIN)/python -m pytest tests/scenarios
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check

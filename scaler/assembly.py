@@ -28,7 +28,7 @@ from scaler.config.model import Mode, PoolSection
 from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy
 from scaler.demand_watch import DemandWatch, StartedJob
-from scaler.errors import GitHubRefused, RecordsUnusable, SecretUnreadable
+from scaler.errors import CloudRunError, GitHubRefused, NotFound, RecordsUnusable, SecretUnreadable
 from scaler.identity import Identity, PublishedKeys
 from scaler.instances import Instances
 from scaler.leadership import Leadership
@@ -170,6 +170,15 @@ def assemble(
     leadership = Leadership(
         records, who=_own_name(), ttl_seconds=times.leader_ttl.total_seconds(), clock=clock
     )
+
+    async def is_gone(worker_pool_id: str) -> bool:
+        try:
+            return (await cloud.get_worker_pool(worker_pool_id)).deleted
+        except NotFound:
+            return True
+        except CloudRunError:
+            return False
+
     keeper = CellKeeper(
         owner=owner,
         records=records,
@@ -184,6 +193,7 @@ def assemble(
         versions=None
         if config.mode is Mode.DIRECT
         else RunnerVersions(github, told=journal.runner_version, clock=clock),
+        is_gone=is_gone,
     )
 
     def on_started(job: StartedJob) -> None:

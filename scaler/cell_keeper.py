@@ -6,7 +6,7 @@ A lease leaves a record only by a witness of the protocol; a missing heartbeat, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -27,11 +27,12 @@ from cell_records.record import (
 from github_api.errors import GitHubError
 from scaler.cell_directory import Cell, CellDirectory
 from scaler.core.model import Seen
+from scaler.deleted_pools import DeletedPools
 from scaler.instances import Instances
 from scaler.observation import jobs_by_runner
 from scaler.records import AllRecords, Records
 from scaler.registrar import Registrar
-from scaler.removals import Changed, Removals, Told
+from scaler.removals import Changed, Place, Removals, Told
 from scaler.runner_versions import RunnerVersions
 
 # A registration that could not be cleared is asked for again after this.
@@ -54,14 +55,26 @@ class CellKeeper:
         clock: Callable[[], float],
         direct: bool = False,
         versions: RunnerVersions | None = None,
+        is_gone: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing."""
+        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing.
+
+        `is_gone`: whether Cloud Run, asked for the worker pool of that name alone, says that there is none.
+        """
         self._versions = versions
         self._owner = owner
         self._records = records
         self._instances = instances
         self._registrar = registrar
         self._removals = Removals(told, registrar=registrar, instances=instances, direct=direct)
+        self._deleted = DeletedPools(
+            records=records,
+            registrar=registrar,
+            removals=self._removals,
+            is_gone=is_gone,
+            settle_seconds=settle_seconds,
+            clock=clock,
+        )
         self._settle_seconds = settle_seconds
         self._suspect_seconds = suspect_seconds
         self._clock = clock
@@ -91,6 +104,8 @@ class CellKeeper:
             for lease in record.leases:
                 await self._note_job(cell, lease, runners=runners, jobs=jobs)
             self._ask_github(cell, record)
+        if fresh:
+            self._deleted.look(records, directory)
         self._forget_ended(records)
         if self._versions is not None:
             self._versions.look(seen)
@@ -99,6 +114,7 @@ class CellKeeper:
         """Wait until nothing is being asked of GitHub."""
         while self._asking:
             await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await self._deleted.settle()
         await self._removals.settle()
         if self._versions is not None:
             await self._versions.settle()
@@ -150,7 +166,7 @@ class CellKeeper:
         ]
         fresh = replace(first, ghosts=(*old.ghosts, *ghosts))
         changed = await self._changed(cell, lambda _: fresh, uid=old.uid)
-        self._removals.tell(cell, changed, witness="its worker pool was deleted")
+        self._removals.tell(Place.of(cell), changed, witness="its worker pool was deleted")
 
     async def _expire(self, cell: Cell, record: CellRecord) -> None:
         """Witness 3, and leases of instances that were stopped by the platform."""
@@ -168,7 +184,7 @@ class CellKeeper:
             return
         changed = await self._changed(cell, partial(timed_out, now=now))
         self._removals.tell(
-            cell,
+            Place.of(cell),
             changed,
             witness="its hard end has passed, and its instance has said nothing to the end",
         )
@@ -194,7 +210,7 @@ class CellKeeper:
             return zeroed_by_others(standing, count=0, settled=True, silent=silent, now=self._clock())
 
         changed = await self._changed(cell, zeroed)
-        self._removals.tell(cell, changed, witness="another hand has set its worker pool to zero")
+        self._removals.tell(Place.of(cell), changed, witness="another hand has set its worker pool to zero")
 
     async def _note_job(
         self, cell: Cell, lease: Lease, *, runners: dict[int, int], jobs: dict[int, str]
@@ -233,7 +249,9 @@ class CellKeeper:
         )
         if changed is None or lease.id not in changed.removed:
             return
-        self._removals.tell_completed(cell, lease, conclusion=completed.conclusion, silent_seconds=silence)
+        self._removals.tell_completed(
+            Place.of(cell), lease, conclusion=completed.conclusion, silent_seconds=silence
+        )
 
     async def _clear_ghosts(self, cell: Cell, record: CellRecord) -> None:
         now = self._clock()

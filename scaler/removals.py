@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 from cell_records.record import CellRecord, Lease
 from github_api.errors import GitHubError
@@ -26,6 +26,20 @@ class Told(Protocol):
 
     def removed(self, event: LeaseEnded) -> None:
         """A lease was removed by a witness that is not its own instance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a lease stood. `count`: what Cloud Run has been told last, 0 where its worker pool is gone."""
+
+    pool: str
+    cell: str
+    count: int | None
+
+    @classmethod
+    def of(cls, cell: Cell) -> Self:
+        """A cell as it was read."""
+        return cls(pool=cell.pool, cell=cell.name, count=cell.worker_pool.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +72,7 @@ class Removals:
             await asyncio.gather(*self._telling, return_exceptions=True)
 
     def tell_completed(
-        self, cell: Cell, lease: Lease, *, conclusion: str | None, silent_seconds: float
+        self, place: Place, lease: Lease, *, conclusion: str | None, silent_seconds: float
     ) -> None:
         """Tell of a lease whose instance is silent and whose job GitHub calls completed."""
         heard = self._instances.heard(lease.id)
@@ -69,33 +83,33 @@ class Removals:
         why = f"GitHub calls its job completed ({conclusion or 'no conclusion'})"
         if cause is not None:
             why += f"; its instance had been silent for {silent_seconds:.0f} s, so it was most likely cut off"
-        event = self._event(cell, lease, outcome=outcome, cause=cause, why=why)
+        event = self._event(place, lease, outcome=outcome, cause=cause, why=why)
         self._told.removed(replace(event, conclusion=conclusion))
         self._instances.forget(lease.id)
 
-    def tell(self, cell: Cell, changed: Changed | None, *, witness: str) -> None:
+    def tell(self, place: Place, changed: Changed | None, *, witness: str) -> None:
         """Tell of the leases that a change has removed, if one was made."""
         if changed is None:
             return
         for lease in changed.before.leases:
             if lease.id in changed.removed:
-                event = self._dead(cell, lease, witness=witness)
+                event = self._dead(place, lease, witness=witness)
                 self._instances.forget(lease.id)
                 task = asyncio.ensure_future(self._told_with_conclusion(event))
                 self._telling.add(task)
                 task.add_done_callback(self._telling.discard)
 
-    def _dead(self, cell: Cell, lease: Lease, *, witness: str) -> LeaseEnded:
+    def _dead(self, place: Place, lease: Lease, *, witness: str) -> LeaseEnded:
         outcome, cause, why = LeaseOutcome.LOST, StopCause.EXTERNAL, witness
         if lease.dying_until is not None:
             outcome = LeaseOutcome.PREEMPTED
             # Where a lease stands the gate is open, so a zero there is not of our making.
-            if cell.worker_pool.count != 0:
+            if place.count != 0:
                 cause, why = StopCause.PREEMPTED, "its instance was preempted"
             else:
                 why = "another hand has set its worker pool to zero"
         had_job = self._may_have_had_a_job(lease)
-        return self._event(cell, lease, outcome=outcome, cause=cause if had_job else None, why=why)
+        return self._event(place, lease, outcome=outcome, cause=cause if had_job else None, why=why)
 
     def _may_have_had_a_job(self, lease: Lease) -> bool:
         """Whether a job is known, or nothing shows that there was none."""
@@ -117,12 +131,12 @@ class Removals:
         self._told.removed(replace(event, conclusion=conclusion))
 
     def _event(
-        self, cell: Cell, lease: Lease, *, outcome: LeaseOutcome, cause: StopCause | None, why: str
+        self, place: Place, lease: Lease, *, outcome: LeaseOutcome, cause: StopCause | None, why: str
     ) -> LeaseEnded:
         heard = self._instances.heard(lease.id)
         return LeaseEnded(
-            pool=cell.pool,
-            cell=cell.name,
+            pool=place.pool,
+            cell=place.cell,
             lease=lease.id,
             outcome=outcome,
             cause=cause,

@@ -58,6 +58,7 @@ class KeeperWorld:
         self.pool = pool or a_worker_pool(CELL, count=1)
         if record is not None:
             self.put(record)
+        self.is_listed, self.is_there = True, True
         self.github = RegistrationsOfGitHub()
         self.told = Listener()
         self.instances = Instances(self.clock)
@@ -75,7 +76,11 @@ class KeeperWorld:
             suspect_seconds=SUSPECT,
             clock=self.clock,
             direct=direct,
+            is_gone=self._is_gone,
         )
+
+    async def _is_gone(self, worker_pool_id: str) -> bool:
+        return not self.is_there
 
     def put(self, record: CellRecord) -> None:
         """Set what stands in the store."""
@@ -104,7 +109,7 @@ class KeeperWorld:
         """One tick's housekeeping `after` seconds later; `read`: records that were read before."""
         self.clock.now += after
         directory = CellDirectory(deployment=OWNER, pools=["linux"], settle_seconds=SETTLE)
-        directory.take([self.pool], read_at=self.clock.now)
+        directory.take([self.pool] if self.is_listed else [], read_at=self.clock.now)
         records = read or await self.records.all()
         facts = seen(demand=demand(at=self.clock.now, running=running), at=self.clock.now)
         await self.keeper.keep(records, directory, facts, fresh=fresh)

@@ -1,0 +1,44 @@
+"""A short selection of the grid of faults, one of each side and two mixtures; `make test-faults` runs all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.faults.__main__ import grid
+from tests.faults.case import mixture, names, single
+from tests.faults.table import table
+
+SELECTION = (
+    "instance-dies",
+    "operation-failed",
+    "github-reply-lost",
+    "run-list-empty",
+    "runner-dies",
+    "network-cut-from-scaler",
+    "record-lost",
+)
+MIXTURES = (1, 2)
+
+
+@pytest.mark.timeout(400)
+def test_a_burst_under_faults_is_done_or_reported_never_stopped_never_run_twice_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    """Every row is as promised, and its fault has struck."""
+    cases = [*map(single, SELECTION), *map(mixture, MIXTURES)]
+    results = grid(cases, tmp_path, jobs=4, at_once=3)
+    wrong = [result for result in results if not result.faultless]
+    if wrong:
+        Console(width=180).print(table(results))
+    assert wrong == []
+
+
+def test_every_fault_has_a_row_and_a_mixture_is_the_same_each_time() -> None:
+    """A row that fails can be lived through again."""
+    assert len(names()) == len(set(names())) > 60
+    assert {case.name for case in map(single, names())} == set(names())
+    assert mixture(7) == mixture(7)
+    assert mixture(7).faults != mixture(8).faults
