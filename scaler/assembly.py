@@ -23,6 +23,7 @@ from scaler.cell_directory import CellDirectory
 from scaler.cell_keeper import CellKeeper
 from scaler.cell_writer import FOLLOW_SECONDS, CellWriter
 from scaler.cloud_run.client import CloudRun, CredentialKind
+from scaler.conclusions import Conclusions
 from scaler.config import Config
 from scaler.config.model import Mode, PoolSection
 from scaler.config.times import REPLY_WITHIN
@@ -179,6 +180,8 @@ def assemble(
         except CloudRunError:
             return False
 
+    conclusions = Conclusions(registrar, told=journal.concluded, clock=clock)
+    journal.on_ended = conclusions.wait_for
     keeper = CellKeeper(
         owner=owner,
         records=records,
@@ -194,6 +197,7 @@ def assemble(
         if config.mode is Mode.DIRECT
         else RunnerVersions(github, told=journal.runner_version, clock=clock),
         is_gone=is_gone,
+        conclusions=conclusions,
     )
 
     def on_started(job: StartedJob) -> None:

@@ -26,6 +26,7 @@ from cell_records.record import (
 )
 from github_api.errors import GitHubError
 from scaler.cell_directory import Cell, CellDirectory
+from scaler.conclusions import Conclusions
 from scaler.core.model import Seen
 from scaler.deleted_pools import DeletedPools
 from scaler.instances import Instances
@@ -55,6 +56,7 @@ class CellKeeper:
         clock: Callable[[], float],
         direct: bool = False,
         versions: RunnerVersions | None = None,
+        conclusions: Conclusions | None = None,
         is_gone: Callable[[str], Awaitable[bool]],
     ) -> None:
         """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing.
@@ -62,6 +64,7 @@ class CellKeeper:
         `is_gone`: whether Cloud Run, asked for the worker pool of that name alone, says that there is none.
         """
         self._versions = versions
+        self._conclusions = conclusions
         self._owner = owner
         self._records = records
         self._instances = instances
@@ -109,6 +112,8 @@ class CellKeeper:
         self._forget_ended(records)
         if self._versions is not None:
             self._versions.look(seen)
+        if self._conclusions is not None:
+            self._conclusions.look()
 
     async def settle(self) -> None:
         """Wait until nothing is being asked of GitHub."""
@@ -116,8 +121,9 @@ class CellKeeper:
             await asyncio.gather(*self._asking.values(), return_exceptions=True)
         await self._deleted.settle()
         await self._removals.settle()
-        if self._versions is not None:
-            await self._versions.settle()
+        for each in (self._versions, self._conclusions):
+            if each is not None:
+                await each.settle()
 
     def _ask_github(self, cell: Cell, record: CellRecord) -> None:
         """Ask about suspect leases and clear ghosts, beside the tick: a slow GitHub must not hold up anything else."""

@@ -94,6 +94,7 @@ class Journal:
         self._ticks = 0
         self._pool_of_runner: dict[int, str] = {}
         self.waits = Waits()
+        self.on_ended: Callable[[LeaseEnded], None] = lambda _: None
 
     def ticked(self, record: TickRecord) -> None:
         """Take one tick. A line is written for each tick that differs from the one before, and at least once a minute: an age
@@ -124,14 +125,17 @@ class Journal:
         """Take a lease that a witness other than its own instance has removed."""
         self._left("lease_removed", event)
 
+    def concluded(self, event: LeaseEnded) -> None:
+        """Take what GitHub calls a stopped job in the end."""
+        self._log.info("job_concluded", **_facts(event))
+
     def _left(self, what: str, event: LeaseEnded) -> None:
         self._outcomes.setdefault(event.pool, Counter())[event.outcome.value] += 1
+        self.on_ended(event)
         if event.cause is not None:
             self._stopped.setdefault(event.pool, Counter())[event.cause.value] += 1
         calm = event.outcome in (LeaseOutcome.FINISHED, LeaseOutcome.UNUSED)
-        facts = {**asdict(event), "outcome": event.outcome.value}
-        facts["cause"] = None if event.cause is None else event.cause.value
-        (self._log.info if calm else self._log.warning)(what, **facts)
+        (self._log.info if calm else self._log.warning)(what, **_facts(event))
 
     def runner_version(self, pool: str, until: RunnerDeprecation) -> None:
         """Take until when GitHub serves the runners of a pool; a warning when that is near."""
@@ -239,6 +243,11 @@ def _actions(decision: Decision) -> list[str]:
         *(f"close {close.cell}: {close.reason.value}" for close in decision.closes),
         *(f"{limit.pool} is {limit.short} short: {limit.sentence}" for limit in decision.limits),
     ]
+
+
+def _facts(event: LeaseEnded) -> dict[str, Any]:
+    cause = None if event.cause is None else event.cause.value
+    return {**asdict(event), "outcome": event.outcome.value, "cause": cause}
 
 
 def _day(seconds: float | None) -> str | None:

@@ -28,7 +28,9 @@ def begin_ending(state: Leased, verdict: Verdict, now: float, timing: Timing) ->
         urgent=state.leave_by is not None,
     )
     ending, end = _end(ending)
-    return ending, (Note(text=f"lease {state.lease.id} ends as {verdict.outcome}: {verdict.cause}"), *end)
+    word = "" if verdict.word is None else f" ({verdict.word})"
+    note = Note(text=f"lease {state.lease.id} ends as {verdict.outcome}{word}: {verdict.cause}")
+    return ending, (note, *end)
 
 
 def step_ending(state: Ending, event: Event, now: float, timing: Timing) -> Step:

@@ -115,9 +115,14 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
 
 
 def _grant(need: Need, budget: _Budget, plan: _Plan, *, direct: bool) -> None:
-    """Offer leases to parked instances, in the fullest cells first so that the emptiest drain."""
+    """Offer leases to parked instances, in the fullest cells first so that the emptiest drain.
+
+    Cells whose last lease had no job for its image come last: with a rollout under way others may be sound.
+    """
     short = 0 if direct else need.to_serve
-    for cell in sorted(open_cells(need.cells), key=lambda each: (not each.leases, each.size, each.name)):
+    for cell in sorted(
+        open_cells(need.cells), key=lambda each: (each.fails, not each.leases, each.size, each.name)
+    ):
         ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
         leases = min(ready, budget.registrations)
         if leases < ready:
@@ -192,10 +197,12 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
         for cell in cells
         if cell.writable and cell.fault is None and cell.failed is None and cell.counted < cell.size
     ]
-    started = sorted((cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: cell.name)
+    started = sorted(
+        (cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: (cell.fails, cell.name)
+    )
     free = sorted(
         (cell for cell in usable if cell.state is CellState.ZERO and cell.ready_at < now),
-        key=lambda cell: (cell.size, cell.name),
+        key=lambda cell: (cell.fails, cell.size, cell.name),
     )
     reach, needed = sum(cell.size - cell.counted for cell in started), len(started)
     for cell in free:
@@ -203,7 +210,7 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
             break
         reach, needed = reach + cell.size, needed + 1
     if needed > writes:
-        free.sort(key=lambda cell: (-cell.size, cell.name))
+        free.sort(key=lambda cell: (cell.fails, -cell.size, cell.name))
     return started + free
 
 

@@ -148,6 +148,11 @@ class CellSeen:
         return sum(lease.state is not LeaseState.SILENT for lease in self.leases)
 
     @property
+    def fails(self) -> bool:
+        """Whether its last lease met an obstacle: its image may differ from that of other cells."""
+        return any(each.at > self.served_at for each in self.obstacles)
+
+    @property
     def counted(self) -> int:
         """What bounds count: a cell that was asked for, or is still there, is paid for."""
         return max(self.requested, self.observed or 0)

@@ -3,7 +3,7 @@ group, say.
 
 A job that is still queued in a reading begun well after both it and a listening lease began was passed over
 by that lease. Two such leases for one repository and label set, and its jobs are no demand for a while; then
-one more try is made. A job of the kind that is seen running shows that the kind is servable, so a single
+one more lease is tried. A job of the kind that is seen running shows that the kind is servable, so a single
 ghost listener condemns nothing. Several kinds at once, and no job on any runner of the pool: then the runner's
 version may be what is wrong. Such a runner registers and listens, and gets nothing.
 """
@@ -82,28 +82,43 @@ def without_unservable(
     *,
     now: float,
 ) -> tuple[tuple[QueuedJob, ...], LeftOut]:
-    """The jobs that are demand, and what of each other kind is to be said."""
-    counts: dict[Kind, int] = {}
+    """The jobs that are demand, the oldest first, and what is to be said of the others.
+
+    Of a kind that is tried again one job is demand, until one of its jobs has run; where nothing shows that the pool
+    can serve any kind at all, one job altogether.
+    """
+    condemned = {kind for kind in map(kind_of, jobs) if passed[kind].until > 0.0}
+    doubted = len(condemned) > 1 and not _serves(pool, cells, since=_condemned_at(condemned, passed))
+    demand: list[QueuedJob] = []
+    tried: set[Kind] = set()
+    left_out: dict[Kind, int] = {}
     for job in jobs:
-        if passed[kind_of(job)].until > now:
-            counts[kind_of(job)] = counts.get(kind_of(job), 0) + 1
-    serves_any = any(lease.had_job for cell in cells if cell.pool == pool for lease in cell.leases)
-    several = len(counts) > 1 and not serves_any
+        kind = kind_of(job)
+        full = bool(demand) if doubted else kind in tried
+        if passed[kind].until > now or full:
+            left_out[kind] = left_out.get(kind, 0) + 1
+        else:
+            demand.append(job)
+            tried |= {kind} & condemned
+    reason = Reason.UNSERVABLE_KINDS if doubted else Reason.UNSERVABLE
     limits = tuple(
-        Limit(
-            pool=pool,
-            reason=Reason.UNSERVABLE_KINDS if several else Reason.UNSERVABLE,
-            short=count,
-            detail=f"{repository} [{', '.join(sorted(labels))}]",
-        )
+        Limit(pool=pool, reason=reason, short=count, detail=f"{repository} [{', '.join(sorted(labels))}]")
         for (repository, labels), count in sorted(
-            counts.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
+            left_out.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
         )
     )
-    left_out = LeftOut(
-        limits=limits, until=min((passed[kind].until for kind in counts), default=float("inf"))
-    )
-    return tuple(job for job in jobs if kind_of(job) not in counts), left_out
+    waits = [passed[kind].until for kind in left_out if passed[kind].until > now]
+    return tuple(demand), LeftOut(limits=limits, until=min(waits, default=float("inf")))
+
+
+def _condemned_at(kinds: Iterable[Kind], passed: Mapping[Kind, PassedOver]) -> float:
+    return min((passed[kind].until - BACK_OFF_SECONDS for kind in kinds), default=0.0)
+
+
+def _serves(pool: str, cells: Iterable[CellSeen], *, since: float) -> bool:
+    """Whether a runner of the pool has a job now, or one that came since then has had one."""
+    ours = [cell for cell in cells if cell.pool == pool]
+    return any(cell.served_at >= since or any(lease.had_job for lease in cell.leases) for cell in ours)
 
 
 def _with_look(

@@ -163,6 +163,7 @@ def test_a_deprecated_runner_is_named_as_such(
     with running_agent(scaler, tmp_path, *steps, timing=QUICK) as agent:
         assert agent.wait() == ExitReason.RUNNER_DEPRECATED.value
     assert ending(scaler)["outcome"] == "unused"
+    assert scaler.wait_for("end").body["word"] == "runner_deprecated"
 
 
 def test_a_runner_that_ends_before_it_listens_has_failed(scaler: StubScaler, tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ def decided(
     return decide(a_policy(pool or a_pool(), *others, direct=direct), facts, Memory())[0]
 
 
+def served_by(decision: Decision) -> list[str]:
+    """Which cells get leases or instances."""
+    return [grant.cell for grant in decision.grants] + [rise.cell for rise in decision.raises]
+
+
 def limits(decision: Decision) -> list[Limit]:
     """What the pool says of being held back."""
     reasons = (Reason.RUNNER_TOO_OLD, Reason.RUNNER_FAILS, Reason.REGISTRATION_REFUSED)
@@ -170,6 +175,21 @@ def test_what_stands_without_use_is_closed_by_the_ordinary_rules() -> None:
     _, memory = decide(a_policy(), facts, Memory())
     later = replace(facts, at=NOW + 15.0, demand=demand(*jobs(3), at=NOW + 15.0))
     assert [close.cell for close in decide(a_policy(), later, memory)[0].closes] == ["a"]
+
+
+@pytest.mark.parametrize("parked", [0, 1], ids=["by a raise", "by a grant"])
+def test_the_lease_that_is_tried_goes_to_a_cell_that_has_not_failed(parked: int) -> None:
+    """One cell may have another image than the rest; it must not keep the sound ones from being tried."""
+    state = CellState.OPEN if parked else CellState.ZERO
+    cells = [
+        a_cell(name, state=state, requested=parked, observed=parked, parked=parked, obstacles=met)
+        for name, met in (("a", TWO), ("b", ()))
+    ]
+    made = decided(*cells, at=DUE)
+    assert served_by(made) == ["b"]
+    served = [cells[0], replace(cells[1], served_at=NOW - 5.0)]
+    ready = decided(*served, at=DUE, queued=1)
+    assert served_by(ready) == ["b"], "nor first when the pool is well again"
 
 
 def test_another_pool_goes_on() -> None:

@@ -11,7 +11,7 @@ from scaler.core.demand import LISTS_LAG_SECONDS
 from scaler.core.memory_text import memory_in, memory_text
 from scaler.core.model import Decision, LeaseSeen, LeaseState, Memory, PassedOver, Reason
 from scaler.core.unservable import BACK_OFF_SECONDS
-from tests.factories import NOW, REPOSITORY, a_job, a_policy, an_open_cell, demand, lease_seen, seen
+from tests.factories import NOW, REPOSITORY, a_job, a_policy, a_pool, an_open_cell, demand, lease_seen, seen
 
 JOB = a_job(number=1, queued_at=NOW - 10.0)
 LABELS = JOB.labels
@@ -110,6 +110,43 @@ def test_several_kinds_that_no_runner_gets_name_the_runner_version_as_a_possible
 
 def test_a_runner_of_the_pool_that_has_a_job_shows_that_its_version_is_right() -> None:
     assert passed_over_kinds("acme/a", "acme/b", running=True) == [Reason.UNSERVABLE] * 2
+
+
+def after_the_back_off(*kinds: str, served_at: float = 0.0, new: str | None = None) -> int:
+    """How many leases are granted when jobs of kinds that were left out are tried again, twenty of each."""
+    queued = [
+        a_job(number=number, repository=kind, queued_at=NOW - 10.0)
+        for number, kind in enumerate(kinds * 20, start=1)
+    ]
+    if new is not None:
+        queued += [a_job(number=900 + number, repository=new) for number in range(20)]
+    known = PassedOver(leases=("first", "second"), until=NOW - 1.0)
+    memory = Memory(passed={(kind, LABELS): known for kind in kinds})
+    facts = seen(
+        an_open_cell("a", count=100, parked=100, served_at=served_at), demand=demand(*queued), at=NOW
+    )
+    decision, _ = decide(a_policy(a_pool(maximum=100)), facts, memory)
+    return sum(grant.leases for grant in decision.grants)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "served_at", "new", "leases"),
+    [
+        pytest.param(("acme/a",), 0.0, None, 1, id="one lease, however many jobs wait"),
+        pytest.param(("acme/a",), 0.0, "acme/new", 21, id="other kinds go on"),
+        pytest.param(("acme/a", "acme/b"), 0.0, None, 1, id="one for a pool that serves no kind"),
+        pytest.param(("acme/a", "acme/b"), 0.0, "acme/new", 1, id="a new kind is served by the same runners"),
+        pytest.param(
+            ("acme/a", "acme/b"), NOW - 100.0, "acme/new", 22, id="one for each where the pool serves"
+        ),
+        pytest.param(("acme/a", "acme/b"), NOW - 9_000.0, None, 1, id="what it served before proves nothing"),
+    ],
+)
+def test_a_kind_is_tried_again_with_one_lease(
+    kinds: tuple[str, ...], served_at: float, new: str | None, leases: int
+) -> None:
+    """Runners that are too old would otherwise all listen again, every quarter of an hour."""
+    assert after_the_back_off(*kinds, served_at=served_at, new=new) == leases
 
 
 @pytest.mark.parametrize("early", ["the lease", "the reading"])

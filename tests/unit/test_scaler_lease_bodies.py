@@ -73,6 +73,8 @@ def test_every_field_is_needed(model: type[LeaseBody], body: dict[str, Any], fie
         (EndBody, END, "outcome", "won"),
         (EndBody, END, "cause", "c" * 501),
         (EndBody, END, "cause", None),
+        (EndBody, END, "word", "scale-in"),
+        (EndBody, END, "word", ""),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(

@@ -44,7 +44,7 @@ from tests.factories import (
 from tests.github_replies import API, github_world, job, page
 from tests.scaler_parts import a_github_job
 from tests.unit.test_cell_keeper import LISTENING, KeeperWorld
-from tests.unit.test_decide_unservable import Pool, left_out
+from tests.unit.test_decide_unservable import Pool, after_the_back_off, left_out
 from tests.unit.test_scaler_demand_watch import Watched
 from tests.vendor_failures.row import Row, patched
 
@@ -152,6 +152,11 @@ def jobs_no_runner_may_have() -> None:
     assert not pool.look().grants
 
 
+def runners_that_listen_and_get_nothing() -> None:
+    """Of no repository: one lease at a time shows whether that has changed, however many jobs wait."""
+    assert after_the_back_off("acme/a", "acme/b") == 1
+
+
 def jobs_of_public_repositories() -> None:
     stranger = a_job(public=True)
     assert matching.serving_pool(stranger, [a_pool()]) is None
@@ -253,6 +258,11 @@ ROWS = (
         name="jobs-no-runner-may-have",
         holds=jobs_no_runner_may_have,
         without=patched(unservable, "LEASES_IN_VAIN", 10**9),
+    ),
+    Row(
+        name="runners-listen-and-get-nothing",
+        holds=runners_that_listen_and_get_nothing,
+        without=patched(unservable, "_serves", lambda *_, **__: True),
     ),
     Row(
         name="jobs-of-public-repositories",
