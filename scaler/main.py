@@ -137,6 +137,7 @@ def _code_of_cloud_run(parts: Parts) -> int:
 
 async def _serve(config: Config, env: Mapping[str, str]) -> int:
     parts = assemble(config, env)
+    parts.cloud.load()
     await _records_answer(parts)
     times = config.times
     loop = Loop(

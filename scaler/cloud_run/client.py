@@ -74,6 +74,14 @@ class CloudRun:
         self._opening = threading.Lock()
         self._google: _Google | None = None
 
+    @staticmethod
+    def load() -> None:
+        """Import Google's client now. Left to the first call, its import in a thread would hold up the event loop for
+        a third of a second, in which a service has its first answers to give and GitHub to read.
+        """
+        import google.auth.transport.requests
+        import google.cloud.run_v2  # noqa: F401
+
     async def aclose(self) -> None:
         """End the threads; a call under way goes on to its end or time-out, unheard."""
         self._threads.shutdown(wait=False, cancel_futures=True)
