@@ -90,11 +90,13 @@ class Observer:
 
 
 def ended_out_of_order(world: PoolWorld) -> list[tuple[str, object]]:
-    """Instances that neither served nor left in good order."""
+    """Instances that neither served nor left in good order. One that is stopped while it boots knows no order yet."""
+    stopped = {stop["instance"] for stop in world.emulator.cloud.stops() if not stop["was_busy"]}
     return [
         (each["id"][:12], each["exit_code"] if each["signal"] is None else f"signal {each['signal']}")
         for each in world.emulator.cloud.instances()
         if each["state"] == "gone" and each["pid"] is not None and each["exit_code"] not in ORDERLY_CODES
+        if each["id"] not in stopped
     ]
 
 
