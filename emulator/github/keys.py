@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_SIZE: Final = 2048
-STOCK: Final = 16
+STOCK: Final = 8
 
 
 def new_key() -> rsa.RSAPrivateKey:

@@ -51,3 +51,8 @@ def test_what_nobody_knows_is_never_passed_over(value: Any, said: str) -> None:
     with pytest.raises(BadFaultsError) as raised:
         faults_of(asked(value))
     assert said in str(raised.value)
+
+
+def test_github_hands_out_the_faults_that_the_runner_knows_and_no_others() -> None:
+    """The two sides have a catalogue each, and a fault that one of them does not know would fail every job."""
+    assert {fault.value for fault in IN_THE_RUNNER} == set(CATALOGUE)
