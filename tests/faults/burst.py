@@ -223,11 +223,11 @@ def _reports(world: PoolWorld) -> Iterable[Mapping[str, Any]]:
 def _cause(job: Mapping[str, Any], reports: Iterable[Mapping[str, Any]]) -> str | None:
     """What was reported of a job that did not succeed: by the scaler, or by GitHub for one that never had a runner."""
     for report in reports:
-        named = {
-            str(report.get(key)) for key in ("job", "job_id", "runner_name") if report.get(key) is not None
-        }
+        if report["outcome"] == "finished" and report.get("result") == "Succeeded":
+            continue  # whoever says so has not noticed
+        named = {str(report[key]) for key in ("job", "job_id", "runner") if report.get(key) is not None}
         if named & {job["name"], str(job["id"]), str(job["runner_name"])}:
-            return f"{report['outcome']}: {report.get('cause') or report.get('witness')}"
+            return f"{report['outcome']}: {report.get('cause') or report.get('why')}"
     if not job["acquired"] and job["conclusion"] == "cancelled":
         return "cancelled by its user before it ran"
     return None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from emulator.github.faults import IN_THE_RUNNER
 from emulator.runner.errors import BadFaultsError
 from emulator.runner.faults import CATALOGUE, faults_of
 
