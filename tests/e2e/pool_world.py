@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from cell_records.codec import cell_record
+from cell_records.record import CellRecord
 from runner_pool.provision import create_cells
 from tests.emulator_process import Emulator, running_emulator
 from tests.forwarder import Forwarder
@@ -120,18 +121,21 @@ class PoolWorld:
             for pool in found.get("workerPools", [])
         }
 
-    def standing_leases(self) -> list[str]:
-        """Every lease that stands in a record."""
+    def records(self) -> Mapping[str, CellRecord]:
+        """The record of each cell that has one."""
         database = self.folder / "records.db"
         if not database.exists():
-            return []
+            return {}
         with contextlib.closing(sqlite3.connect(database, timeout=10)) as records:
-            texts = records.execute("SELECT key, text FROM records WHERE key LIKE 'cells/%'").fetchall()
-        standing = []
-        for key, text in texts:
-            record = cell_record(text, key=key)
-            standing += [f"{key} {lease.runner_name}" for lease in record.leases]
-        return standing
+            try:
+                texts = records.execute("SELECT key, text FROM records WHERE key LIKE 'cells/%'").fetchall()
+            except sqlite3.OperationalError:  # the scaler is about to make the table
+                return {}
+        return {key: cell_record(text, key=key) for key, text in texts}
+
+    def standing_leases(self) -> list[str]:
+        """Every lease that stands in a record."""
+        return [f"{key} {lease.runner_name}" for key, each in self.records().items() for lease in each.leases]
 
     def logs(self) -> str:
         """The last lines of every scaler's log, for a failed story."""

@@ -32,6 +32,8 @@ QUICKER: Mapping[str, Numbers] = MappingProxyType(
         "tokens-revoked": {"share": 0.3},
         "clock-skew": {"seconds_ahead": -90},
         "runner-list-lag": {"seconds": 10},
+        "runner-list-empty": {"share": 1, "most": 3},
+        "busy-lies": {"share": 1},
         "busy-lag": {"seconds": 10},
         "run-hidden": {"seconds": 6},
         "run-shown-queued": {"seconds": 10},
@@ -57,7 +59,7 @@ COMPANIONS: Mapping[str, Mapping[str, Numbers]] = MappingProxyType(
     {
         "idle-runner-removed": {"job-unassignable": {"seconds": 12, "share": 1}},
         # Lists of runners are asked for when a registration's reply was lost, to find what it may have made.
-        **{name: {"github-reply-lost": {"share": 0.6}} for name in LISTS_OF_RUNNERS},
+        **{name: {"github-reply-lost": {"share": 0.7}} for name in LISTS_OF_RUNNERS},
         "runner-deaf": {"instance-preempted": {"per_minute": 20}},
     }
 )
