@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Many tests wait for processes, so one more than there are cores; more than four gain nothing.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
 .PHONY: help setup demo test test-quick test-faults test-scenarios check format schemas bench lock clean
 
@@ -23,7 +25,7 @@ demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in G
 	@$(BIN)/runner-pool demo
 
 test: $(READY) ## every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, simulation, vendor_failures, repository
 	$(BIN)/python -m pytest tests/unit tests/property tests/simulation tests/vendor_failures tests/repository
