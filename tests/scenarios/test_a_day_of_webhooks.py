@@ -59,8 +59,8 @@ def status(scaler: RunningScaler) -> dict[str, Any]:
 
 
 def conclusions(scaler: RunningScaler) -> tuple[int, Mapping[str, Any]]:
-    """After how many ticks of ours everything was looked at and done, and `/status` then, without what tells of time or of
-    how often.
+    """After how many ticks of ours everything was looked at and done, and `/status` then, without what tells of time, of
+    how often, or of the order in which jobs became known: that may choose other cells, for the same number of instances.
     """
     deadline, ticks = time.monotonic() + PATIENCE_SECONDS, 0
     while True:
@@ -73,7 +73,7 @@ def conclusions(scaler: RunningScaler) -> tuple[int, Mapping[str, Any]]:
         assert time.monotonic() < deadline, f"it does not come to rest; last seen: {document}"
     for each in document["pools"]:
         del each["oldest_queued_seconds"]
-    return ticks, {key: value for key, value in document.items() if key not in ("at", "ticks")}
+    return ticks, {key: value for key, value in document.items() if key not in ("at", "ticks", "cells")}
 
 
 class Storm:
