@@ -189,9 +189,9 @@ def test_a_days_webhooks_change_when_the_scaler_looks_and_not_what_it_concludes(
 
     by_repository = looks(asked)
     assert set(by_repository) == set(REPOSITORIES), "others were looked at, or some of ours were not"
-    assert {name: most_at_once(each) for name, each in by_repository.items()} == dict.fromkeys(
-        REPOSITORIES, 1
-    )
+    # One for all signals; beside it a sweep's or a decision's second look, for which nobody named waits.
+    at_once = {name: most_at_once(each) for name, each in by_repository.items()}
+    assert max(at_once.values()) <= 2, at_once
     # After the last delivery one look may be under way or about to begin, and one more is noted; each of our ticks adds one.
     late = [sum(each.begun > last_answer for each in spans) - ticks for spans in by_repository.values()]
     assert max(late) <= 2, (
