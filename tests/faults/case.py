@@ -102,9 +102,10 @@ def names() -> tuple[str, ...]:
     return (*map(str, cloud.CATALOGUE), *map(str, github.CATALOGUE), *disturber.CATALOGUE)
 
 
-def single(name: str, *, seed: int = 7) -> Case:
-    """A burst under one fault."""
-    return _case(name, {name: _numbers(name), **COMPANIONS.get(name, {})}, seed=seed)
+def single(name: str, *, numbers: Numbers | None = None, seed: int = 7) -> Case:
+    """A burst under one fault, with these numbers or the usual ones."""
+    chosen = _numbers(name) if numbers is None else numbers
+    return _case(name, {name: chosen, **COMPANIONS.get(name, {})}, seed=seed)
 
 
 def mixture(number: int) -> Case:
