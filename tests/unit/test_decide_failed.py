@@ -66,3 +66,9 @@ def test_a_refused_cell_is_not_closed_while_demand_is_unknown() -> None:
     """Nothing shrinks before GitHub has been read completely."""
     facts = seen(refused(an_open_cell("a", count=2)), demand=demand(*jobs(1), complete=False))
     assert decided(facts).closes == ()
+
+
+def test_a_refused_cell_with_a_write_under_way_is_left_alone() -> None:
+    """One write at a time for each cell; what that write makes of it is seen first."""
+    writing = replace(refused(an_open_cell("a", count=2)), writable=False)
+    assert decided(seen(writing, demand=demand(*jobs(3)))).closes == ()

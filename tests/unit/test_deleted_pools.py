@@ -60,3 +60,13 @@ async def test_the_hard_end_holds_for_a_deleted_worker_pool_too() -> None:
     world = deleted(KeeperWorld(a_record(leases=[over])))
     await world.keep()
     assert world.leases == []
+
+
+async def test_a_record_that_has_changed_since_it_was_read_keeps_its_leases() -> None:
+    """It may be that of a new worker pool of the same name, with jobs of its own."""
+    world = deleted(KeeperWorld(a_record(leases=[LISTENING])))
+    await world.keep()
+    read = await world.records.all()
+    world.put(a_record(leases=[LISTENING, a_lease(lease_id="lease-2", boot="boot-2")]))
+    await world.keep(after=SETTLE + 1.0, read=read)
+    assert world.leases == [LISTENING.id, "lease-2"]
