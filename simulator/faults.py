@@ -1,0 +1,46 @@
+"""PURE: what goes wrong in a simulated world, and how often. Chances are per call or event; times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusing:
+    """A span of time, seconds since the trace began, in which the region allows only so many instances in all."""
+
+    begins: float
+    ends: float
+    instances: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """The default is a fine day.
+
+    Of Cloud Run: `preemptions_per_hour` (a SIGTERM to any instance, busy or not), `writes_refused` (429), `writes_unanswered`
+    (made, but nobody learns of it), `writes_late` (made after `late` seconds, unanswered), `writes_doubled` (arrives a second
+    time after `late` seconds), `settles_early` (the operation is called over though victims still live for `late` seconds),
+    `refusing` (no CPU quota). Of GitHub: `webhooks_lost`, `list_lag` (a job that has started is still listed as queued for so
+    long), `idle_removed_after` (a listening runner without a job is taken away). Of the deployment: `crashes_per_hour` (a
+    scaler is killed between any two steps and replaced by another), `replies_lost` (between scaler and instance, or scaler and
+    record store), `pauses` (a scaler stands still between any two steps for up to `late` seconds).
+    """
+
+    preemptions_per_hour: float = 0.0
+    writes_refused: float = 0.0
+    writes_unanswered: float = 0.0
+    writes_late: float = 0.0
+    writes_doubled: float = 0.0
+    settles_early: float = 0.0
+    refusing: tuple[Refusing, ...] = ()
+    webhooks_lost: float = 0.0
+    list_lag: float = 0.0
+    idle_removed_after: float = float("inf")
+    crashes_per_hour: float = 0.0
+    replies_lost: float = 0.0
+    pauses: float = 0.0
+    late: float = 60.0
+
+
+NO_FAULTS = Faults()
