@@ -88,6 +88,11 @@ class WorkerPool:
         return self.generation == self.observed_generation and not self.reconciling and self.failure is None
 
     @property
+    def manual(self) -> bool:
+        """Whether nobody but the writer of its count scales it."""
+        return self.scaling_mode is ScalingMode.MANUAL
+
+    @property
     def cell_secret(self) -> Secret | None:
         """The secret that this cell's instances show, when the template has one."""
         value = self.env.get(CELL_SECRET)

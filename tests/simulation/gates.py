@@ -1,6 +1,6 @@
 """Places where a hand-written schedule stops one call of one process until it says go on.
 
-A call names itself by what it is about to do: `change CellWriter._raised`, `write cell-a 0`, `ask start`.
+A call names itself by what it is about to do: `change raising`, `write cell-a 0`, `ask start`.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ import pytest
 from cell_records import codec
 from cell_records import record as guards
 from cell_records.record import CellRecord, CellState, Gate, Lease, Outcome
-from scaler import cell_keeper, cell_writer, lease_desk
-from scaler.cell_directory import Cell
-from scaler.cell_writer import CellWriter
+from scaler import cell_keeper, lease_desk
+from scaler.core import cell_steps
 from scaler.core.cell import next_step
+from scaler.core.cell_steps import Look, Reading, SetCount, Steps
 from tests.simulation.agent import Ends
 from tests.simulation.cloud import Etags
 from tests.simulation.weather import Span, Weather
@@ -45,7 +45,7 @@ def close_over_leases(patch: pytest.MonkeyPatch) -> None:
         return replace(record, gate=Gate.CLOSED, zero_seen=False)
 
     closed.__qualname__ = guards.closed.__qualname__
-    patch.setattr(cell_writer, "closed", closed)
+    patch.setattr(cell_steps, "closed", closed)
     read_anything(patch)
 
 
@@ -89,12 +89,12 @@ def reopen_while_closing(patch: pytest.MonkeyPatch) -> None:
             return replace(record, gate=Gate.OPEN)
         return guards.opened(record, now=now, settle_seconds=settle_seconds)
 
-    patch.setattr(cell_writer, "opened", opened)
+    patch.setattr(cell_steps, "opened", opened)
 
 
 def raise_to_less(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        cell_writer,
+        cell_steps,
         "raise_target",
         lambda *, wanted, size, observed: min(wanted, size) if wanted != observed else None,
     )
@@ -106,9 +106,9 @@ def confirm_any_count(patch: pytest.MonkeyPatch) -> None:
     def confirmed(record: CellRecord, *, count: int, settled: bool, now: float) -> Outcome:
         return guards.zero_confirmed(record, count=0, settled=settled, now=now)
 
-    patch.setattr(cell_writer, "zero_confirmed", confirmed)
+    patch.setattr(cell_steps, "zero_confirmed", confirmed)
     patch.setattr(
-        cell_writer,
+        cell_steps,
         "next_step",
         lambda state, *, count, settled, failed: next_step(state, count=0, settled=settled, failed=failed),
     )
@@ -118,9 +118,9 @@ def confirm_unsettled(patch: pytest.MonkeyPatch) -> None:
     def confirmed(record: CellRecord, *, count: int, settled: bool, now: float) -> Outcome:
         return guards.zero_confirmed(record, count=count, settled=True, now=now)
 
-    patch.setattr(cell_writer, "zero_confirmed", confirmed)
+    patch.setattr(cell_steps, "zero_confirmed", confirmed)
     patch.setattr(
-        cell_writer,
+        cell_steps,
         "next_step",
         lambda state, *, count, settled, failed: next_step(state, count=count, settled=True, failed=failed),
     )
@@ -134,18 +134,18 @@ def confirm_by_an_old_reading(patch: pytest.MonkeyPatch) -> None:
         as_it_stands.__qualname__ = "only_as_read"
         return as_it_stands
 
-    patch.setattr(CellWriter, "_only_as_read", staticmethod(only_as_read))
+    patch.setattr(cell_steps, "only_as_read", only_as_read)
 
 
 def lower_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
     """The record is not looked at again after the reading whose etag the lower names."""
 
-    async def lowered(writer: CellWriter, cell: Cell) -> None:
-        reading = await writer._cloud.get_worker_pool(cell.name)
+    def lowering() -> Steps:
+        reading: Reading = yield Look.WORKER_POOL
         if reading.count:
-            await writer._write(reading, 0)
+            yield SetCount(reading=reading, count=0)
 
-    patch.setattr(CellWriter, "_lowered", lowered)
+    patch.setattr(cell_steps, "lowering", lowering)
 
 
 def leases_time_out_by_silence(patch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ async def start_overtaken_by_the_close(world: World) -> None:
 
 async def raise_overtaken_by_a_higher_one(world: World) -> None:
     """One leader has decided on one instance and stands still; its successor raises to two, and both get jobs."""
-    held = world.gates.hold("_raised")
+    held = world.gates.hold("raising")
     await world.until("a first record", lambda: world.state(CELL) is CellState.ZERO)
     world.github.push(400.0)
     await world.until("the raise is about to be made", lambda: held.reached)
@@ -85,7 +85,7 @@ async def raise_overtaken_by_a_higher_one(world: World) -> None:
 async def close_overtaken_by_an_older_raise(world: World) -> None:
     """One leader has decided to raise an open cell and stands still; its successor closes it, the zero is on its way."""
     await one_runner(world, seconds=30.0)
-    held = world.gates.hold("_raised")
+    held = world.gates.hold("raising")
     world.github.push(30.0)
     await world.until("the raise is about to be made", lambda: held.reached)
     older = held.by

@@ -14,8 +14,9 @@ from cell_records.record import CellRecord, CellState
 from cell_records.store import DEPLOYMENT_KEY, Stored, cell_key
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import Cell
-from scaler.cell_writer import ZERO_AGAIN_SECONDS, CellWriter
+from scaler.cell_writer import CellWriter, Rest
 from scaler.cloud_run.wire import Operation, OperationState, ScalingMode, WorkerPool
+from scaler.core.cell_steps import ZERO_AGAIN_SECONDS
 from scaler.errors import CapacityRefused, CloudRunError, Conflict, PermissionDenied, Throttled, Unavailable
 from tests.factories import NOW, OWNER, a_lease, a_record, a_worker_pool
 from tests.scaler_parts import Clock, records_over
@@ -296,9 +297,7 @@ async def test_a_cell_rests_after_a_failed_write_for_as_long_as_its_kind_asks(
     world = WriterWorld(a_record(), count=1)
     world.cloud.fails = [failure]
     await world.raised(2)
-    rest = world.writer.rest(CELL)
-    assert rest is not None
-    assert (rest.until, rest.why) == (NOW + seconds, failure.what)
+    assert world.writer.rest(CELL) == Rest(until=NOW + seconds, why=failure.what)
     assert len(world.cloud.writes) == 1
     world.clock.now += seconds
     assert world.writer.rest(CELL) is None
