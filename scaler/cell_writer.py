@@ -15,7 +15,6 @@ from cell_records.record import CellRecord
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import Cell
 from scaler.cloud_run.wire import Operation, OperationState, WorkerPool
-from scaler.core.cell import Step, next_step
 from scaler.core.cell_steps import (
     Change,
     FollowUp,
@@ -25,6 +24,7 @@ from scaler.core.cell_steps import (
     Steps,
     carrying,
     closing,
+    lowers,
     raising,
 )
 from scaler.errors import CapacityRefused, CloudRunError, Conflict, Throttled, Unavailable
@@ -110,21 +110,13 @@ class CellWriter:
         if self.busy(cell.name):
             return
         steps = carrying(record, cell.worker_pool, now=self._clock)
-        if steps is not None and (not self._lowers(cell, record) or self._may_lower(cell.name)):
+        if steps is not None and (not lowers(record, cell.worker_pool) or self._may_lower(cell.name)):
             self._begin(cell, steps)
 
     async def settle(self) -> None:
         """Wait until nothing is in flight."""
         while self._in_flight:
             await asyncio.gather(*self._in_flight.values(), return_exceptions=True)
-
-    @staticmethod
-    def _lowers(cell: Cell, record: CellRecord) -> bool:
-        pool = cell.worker_pool
-        failed = pool.failure is not None
-        return (
-            next_step(record.state, count=pool.count or 0, settled=pool.settled, failed=failed) is Step.LOWER
-        )
 
     def _may_lower(self, cell: str) -> bool:
         return self.rest(cell) is None and self._budget.left(self._clock()) > 0

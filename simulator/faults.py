@@ -23,8 +23,9 @@ class Faults:
     time after `late` seconds), `settles_early` (the operation is called over though victims still live for `late` seconds),
     `refusing` (no CPU quota). Of GitHub: `webhooks_lost`, `list_lag` (a job that has started is still listed as queued for so
     long), `idle_removed_after` (a listening runner without a job is taken away). Of the deployment: `crashes_per_hour` (a
-    scaler is killed between any two steps and replaced by another), `replies_lost` (between scaler and instance, or scaler and
-    record store), `pauses` (a scaler stands still between any two steps for up to `late` seconds).
+    scaler is killed at any moment and replaced by another), `crash_in_step` (it is killed at a step of opening, raising, closing
+    or zeroing a cell, before it or after it), `replies_lost` (between scaler and instance), `pauses` (a scaler stands still at
+    such a step for up to `late` seconds), `store_replies_lost` (a change of a record was made, and that is learnt late).
     """
 
     preemptions_per_hour: float = 0.0
@@ -38,7 +39,9 @@ class Faults:
     list_lag: float = 0.0
     idle_removed_after: float = float("inf")
     crashes_per_hour: float = 0.0
+    crash_in_step: float = 0.0
     replies_lost: float = 0.0
+    store_replies_lost: float = 0.0
     pauses: float = 0.0
     late: float = 60.0
 

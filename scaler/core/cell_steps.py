@@ -170,11 +170,8 @@ def noting_a_raise(read: CellRecord) -> Steps:
 
 
 def carrying(record: CellRecord, reading: Reading, *, now: Callable[[], float]) -> Steps | None:
-    """What carries a closed cell on by one step, if anything does. `reading` was made after `record` was read."""
-    if reading.count is None:
-        return None
-    failed = reading.failure is not None
-    match next_step(record.state, count=reading.count, settled=reading.settled, failed=failed):
+    """What carries a closed cell on by one step, if anything does; every one of them reads again what it rests on."""
+    match _step(record, reading):
         case Step.NOTHING:
             return None
         case Step.LOWER:
@@ -183,6 +180,18 @@ def carrying(record: CellRecord, reading: Reading, *, now: Callable[[], float]) 
             return confirming(record, now=now)
         case Step.BACK_TO_CLOSING:
             return noting_a_raise(record)
+
+
+def lowers(record: CellRecord, reading: Reading) -> bool:
+    """Whether `carrying` would write a zero."""
+    return _step(record, reading) is Step.LOWER
+
+
+def _step(record: CellRecord, reading: Reading) -> Step:
+    if reading.count is None:
+        return Step.NOTHING
+    failed = reading.failure is not None
+    return next_step(record.state, count=reading.count, settled=reading.settled, failed=failed)
 
 
 def only_as_read(

@@ -38,6 +38,8 @@ def held_back(
 ) -> HeldBack | None:
     """Whether a pool, given by all of its cells, is held back."""
     cells = tuple(cells)
+    if not any(cell.obstacles for cell in cells):
+        return None
     served_at = max((_served_at(cell) for cell in cells), default=0.0)
     # What a clock ahead of ours has written counts once its moment has come.
     met = sorted(

@@ -1,0 +1,1 @@
+"""A deployment of cells in virtual time: the real decision, record and agent, in modelled Cloud Run and GitHub."""

@@ -1,0 +1,207 @@
+"""PURE: performs the protocol's steps on cells for one scaler process: each takes time, and may be its last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any, Protocol, cast
+
+from cell_records.record import Outcome
+from scaler.budget import MinuteBudget
+from scaler.core.cell_steps import Change, FollowUp, LeaveAlone, Look, Request, SetCount, Steps
+from simulator.cells.cloud import Answer, ModelCloud, PoolReading
+from simulator.cells.store import ModelStore
+from simulator.cells.times import CALL_TIMEOUT_SECONDS, STORE_SECONDS
+from simulator.faults import Faults
+from simulator.virtual_time import VirtualTime
+
+# As in scaler/cell_writer.py: how long a cell rests after a write that failed.
+RESTS = {Answer.THROTTLED: 20.0, Answer.NO_CAPACITY: 60.0}
+UNANSWERED_REST_SECONDS = 5.0
+FOLLOW_SECONDS = 120.0
+
+# How much later a change is known whose reply was lost: it is read again, and known by its nonce.
+READ_AGAIN_SECONDS = 1.0
+
+NO_ANSWER = "no answer"
+
+
+class Owner(Protocol):
+    """The process that this works for."""
+
+    alive: bool
+
+    def stumble(self, step: str, go_on: Callable[[], None]) -> None:
+        """Where a fault may strike."""
+
+    def heard_in(self, cell: str) -> None:
+        """A decision sees something new of a cell."""
+
+    def nudge(self) -> None:
+        """Tick soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Why a cell is left alone."""
+
+    until: float
+    why: str
+
+
+class Performer:
+    """One write in flight per cell."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        *,
+        time: VirtualTime,
+        chance: Random,
+        store: ModelStore,
+        cloud: ModelCloud,
+        budget: MinuteBudget,
+        faults: Faults,
+        write: float,
+    ) -> None:
+        """`write`: how long one call of the Admin API takes; `budget`: what this process knows of the write quota."""
+        self._owner = owner
+        self._time = time
+        self._chance = chance
+        self._store = store
+        self._cloud = cloud
+        self._faults = faults
+        self._write = write
+        self.budget = budget
+        self.in_flight: dict[str, str] = {}
+        self.rests: dict[str, Rest] = {}
+        self.last_write_at: dict[str, float] = {}
+
+    def rest(self, cell: str) -> Rest | None:
+        """Why the cell is left alone now, if it is."""
+        rest = self.rests.get(cell)
+        if rest is not None and self._time.now >= rest.until:
+            del self.rests[cell]
+            self._owner.heard_in(cell)
+            return None
+        return rest
+
+    def begin(self, cell: str, steps: Steps) -> None:
+        """Perform steps on a cell, unless others are being performed on it."""
+        if cell in self.in_flight:
+            steps.close()
+            return
+        self.in_flight[cell] = ""
+        self._owner.heard_in(cell)
+        self._go_on(cell, steps, None)
+
+    def _go_on(self, cell: str, steps: Steps, answer: object) -> None:
+        if not self._owner.alive:
+            return
+        try:
+            request = steps.send(answer)
+        except StopIteration:
+            self._over(cell)
+            return
+        step = _name(request)
+        self.in_flight[cell] = step
+        self._owner.stumble(f"before {step}", partial(self._ask, cell, steps, request, step))
+
+    def _ask(self, cell: str, steps: Steps, request: Request, step: str) -> None:
+        def answered(answer: object) -> None:
+            self._owner.stumble(f"after {step}", partial(self._go_on, cell, steps, answer))
+
+        match request:
+            case SetCount():
+                self._set_count(cell, request, steps, answered)
+            case FollowUp():
+                self._follow(cell, answered)
+            case LeaveAlone():
+                self._leave_alone(cell, request.seconds, request.why)
+                self._go_on(cell, steps, None)
+            case Look.WORKER_POOL:
+                self._time.after(self._write / 2, lambda: answered(self._cloud.read(cell)))
+            case Look.RECORD:
+                self._time.after(STORE_SECONDS, lambda: answered(self._store.cells[cell]))
+            case Look.REQUESTED:
+                self._time.after(
+                    STORE_SECONDS, lambda: answered(self._store.deployment.requested.get(cell, 0))
+                )
+            case Change():
+                self._time.after(STORE_SECONDS, partial(self._change, cell, request, answered))
+
+    def _change(self, cell: str, request: Change, answered: Callable[[Outcome], None]) -> None:
+        outcome = self._store.change(cell, request.transition)
+        lost = self._faults.store_replies_lost and self._chance.random() < self._faults.store_replies_lost
+        self._time.after(READ_AGAIN_SECONDS if lost else STORE_SECONDS, partial(answered, outcome))
+
+    def _set_count(
+        self, cell: str, request: SetCount, steps: Steps, answered: Callable[[bool], None]
+    ) -> None:
+        now, faults = self._time.now, self._faults
+        etag = cast("PoolReading", request.reading).etag
+        self.budget.use(now)
+        self.last_write_at[cell] = now
+        drawn = self._chance.random()
+
+        def deliver() -> None:
+            self._cloud.set_count(cell, request.count, etag=etag)
+
+        def arrive() -> None:
+            answer = self._cloud.set_count(cell, request.count, etag=etag)
+            self._time.after(self._write / 2, partial(reply, answer))
+
+        def reply(answer: Answer) -> None:
+            if answer in (Answer.TAKEN, Answer.STALE):
+                answered(answer is Answer.TAKEN)
+            else:
+                self._fail(cell, steps, RESTS[answer], answer.value)
+
+        if drawn < faults.writes_late + faults.writes_unanswered:
+            late = self._chance.uniform(0.0, faults.late) if drawn < faults.writes_late else self._write / 2
+            self._time.after(late, deliver)
+            self._time.after(
+                CALL_TIMEOUT_SECONDS, lambda: self._fail(cell, steps, UNANSWERED_REST_SECONDS, NO_ANSWER)
+            )
+            return
+        if faults.writes_doubled and self._chance.random() < faults.writes_doubled:
+            self._time.after(self._chance.uniform(0.0, faults.late), deliver)
+        self._time.after(self._write / 2, arrive)
+
+    def _follow(self, cell: str, answered: Callable[[Any], None]) -> None:
+        settled_at = self._cloud.pools[cell].settled_at
+        wait = min(max(settled_at - self._time.now, 0.0) + self._write, FOLLOW_SECONDS)
+        self._time.after(wait, lambda: answered(None))
+
+    def _fail(self, cell: str, steps: Steps, seconds: float, why: str) -> None:
+        if self._owner.alive:
+            steps.close()
+            self._leave_alone(cell, seconds, why)
+            self._over(cell)
+
+    def _leave_alone(self, cell: str, seconds: float, why: str) -> None:
+        self.rests[cell] = Rest(until=self._time.now + seconds, why=why)
+        self._owner.heard_in(cell)
+
+    def _over(self, cell: str) -> None:
+        self.in_flight.pop(cell, None)
+        self._owner.heard_in(cell)
+        self._owner.nudge()
+
+
+def _name(request: Request) -> str:
+    match request:
+        case SetCount(count=0):
+            return "write zero"
+        case SetCount():
+            return "write a raise"
+        case FollowUp():
+            return "follow the operation"
+        case LeaveAlone():
+            return "leave alone"
+        case Change(what=what):
+            return what
+        case Look():
+            return f"read {request.name.lower()}"

@@ -1,0 +1,294 @@
+"""PURE: a whole deployment of cells over one trace: jobs come in, faults strike, everything is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from random import Random
+
+from cell_records.record import CellRecord, CellState
+from runner_agent.lifecycle.states import Timing
+from scaler.core.model import Policy, PoolPolicy
+from simulator.assumptions import Assumptions
+from simulator.cells.agent import Agent
+from simulator.cells.cloud import Instance, ModelCloud, Stopper
+from simulator.cells.door import Door
+from simulator.cells.github import ModelGitHub, Repository
+from simulator.cells.layout import default_sizes
+from simulator.cells.process import CellPlan, ScalerProcess
+from simulator.cells.store import ModelStore
+from simulator.cells.times import MAX_LIFETIME_SECONDS, SETTLE_SECONDS
+from simulator.faults import NO_FAULTS, Faults
+from simulator.outcome import Outcome, Sample
+from simulator.trace import Trace, TraceJob
+from simulator.virtual_time import VirtualTime
+
+# Virtual time begins well after the epoch, since records call the moment zero "never".
+BEGINS_AT = 1_000_000.0
+
+SAMPLE_SECONDS = 60.0
+
+# A world that is not at rest so long after its last job was queued is given up; its unfinished jobs are told.
+PATIENCE_SECONDS = 24 * 3600.0
+
+RESTART_SECONDS = (2.0, 60.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Witnessed:
+    """What happened in a world beside its numbers."""
+
+    crashes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    killed_runners: int = 0
+    decisions: int = 0
+
+
+class CellsWorld:
+    """One run. `run()` it once."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        assumptions: Assumptions,
+        faults: Faults = NO_FAULTS,
+        *,
+        policy: Policy | None = None,
+        sizes: Mapping[str, Sequence[int]] | None = None,
+        name: str = "cells",
+        processes: int = 1,
+    ) -> None:
+        """`policy`: without one a single pool serves every job. `sizes`: of the cells of each pool, by its name."""
+        self._trace, self._assumptions, self._faults, self._name = trace, assumptions, faults, name
+        self.chance = Random(assumptions.seed)  # noqa: S311 - no secret hangs on it
+        self.time = VirtualTime(BEGINS_AT)
+        self._policy = policy or _one_pool(trace, assumptions)
+        self._cells = _cells(self._policy, sizes, assumptions)
+        self._labels = {pool.name: pool.labels for pool in self._policy.pools}
+        self._boots = count(1)
+        self._lives = count(1)
+        self._over = False
+        self._samples: list[Sample] = []
+        self._killed_jobs = 0
+        self._lost_jobs = 0
+        self.witnessed = Witnessed()
+        self.store = ModelStore([cell.name for cell in self._cells], self._written)
+        self.github = ModelGitHub(self.time, list_lag=faults.list_lag, changed=self._webhook)
+        self.cloud = ModelCloud(
+            {cell.name: cell.size for cell in self._cells},
+            time=self.time,
+            chance=self.chance,
+            start=assumptions.start,
+            restart=assumptions.restart,
+            settle=assumptions.settle,
+            writes_per_minute=assumptions.writes_per_minute,
+            faults=faults,
+            begins_at=BEGINS_AT,
+            move_in=self._move_in,
+        )
+        self._pool_of = {cell.name: cell.pool for cell in self._cells}
+        self.processes: list[ScalerProcess] = []
+        self.door = Door(self, time=self.time, chance=self.chance, faults=faults)
+        self._wanted_processes = processes
+
+    def run(self) -> Outcome:
+        """Live through the whole trace, and until everything is at rest."""
+        for _ in range(self._wanted_processes):
+            self.start_process()
+        self._feed(0)
+        self.time.after(SAMPLE_SECONDS, self._sample)
+        if self._faults.preemptions_per_hour:
+            self._preempt()
+        if self._faults.crashes_per_hour:
+            self._plan_crash()
+        last = self._trace[-1].queued_at if self._trace else 0.0
+        self.time.run(until=BEGINS_AT + last + PATIENCE_SECONDS, over=lambda: self._over)
+        self.cloud.close_the_books()
+        return self._outcome()
+
+    # What the parts of the world tell.
+
+    def start_process(self) -> None:
+        """A scaler starts."""
+        process = ScalerProcess(
+            f"scaler-{next(self._lives)}",
+            policy=self._policy,
+            cells=self._cells,
+            time=self.time,
+            chance=self.chance,
+            store=self.store,
+            cloud=self.cloud,
+            github=self.github,
+            faults=self._faults,
+            write=self._assumptions.write,
+            writes_per_minute=self._assumptions.writes_per_minute,
+            registrations_per_minute=self._assumptions.registrations_per_minute,
+            watcher=self,
+            checked=self._faults is not NO_FAULTS,
+        )
+        self.processes.append(process)
+        process.live()
+
+    def crashed(self, process: ScalerProcess, step: str) -> None:
+        """A scaler is killed at a step; another takes its place."""
+        self.witnessed.crashes[step] += 1
+        self.witnessed.faults["crash"] += 1
+        process.die()
+        self.processes.remove(process)
+        self.time.after(self.chance.uniform(*RESTART_SECONDS), self.start_process)
+
+    def decided(self, broken: list[str]) -> None:
+        """A scaler has decided; what of that breaks an invariant."""
+        self.witnessed.decisions += 1
+        self.witnessed.broken.extend(broken)
+
+    def agent_stopped(self, agent: Agent, stopper: Stopper) -> None:
+        """An instance whose runner lives is being stopped."""
+        working = agent.job is not None and agent.job.ended_at is None
+        if stopper is Stopper.OURS:
+            self.witnessed.killed_runners += 1
+            self._killed_jobs += working
+        else:
+            self._lost_jobs += working
+
+    def _written(self, cell: str, before: CellRecord, after: CellRecord) -> None:
+        for process in self.processes:
+            process.heard_in(cell)
+        if after.state is CellState.ZERO and self.cloud.pools[cell].count and before.state is not after.state:
+            self.witnessed.broken.append(
+                f"the zero of {cell} was noted at count {self.cloud.pools[cell].count}"
+            )
+
+    def _webhook(self, repository: Repository) -> None:
+        if self._faults.webhooks_lost and self.chance.random() < self._faults.webhooks_lost:
+            self.witnessed.faults["webhook lost"] += 1
+            return
+        if not repository.told:
+            repository.told = True
+            self.time.after(self._assumptions.webhook, partial(self._tell, repository))
+
+    def _tell(self, repository: Repository) -> None:
+        repository.told = False
+        for process in self.processes:
+            process.look(repository)
+
+    def _move_in(self, instance: Instance) -> Agent:
+        agent = Agent(
+            instance=instance,
+            boot=f"boot-{next(self._boots)}",
+            time=self.time,
+            chance=self.chance,
+            github=self.github,
+            scaler=self.door,
+            timing=Timing(max_lifetime=MAX_LIFETIME_SECONDS),
+            registration=self._assumptions.registration,
+            labels=self._labels[self._pool_of[instance.cell]],
+            idle_removed_after=self._faults.idle_removed_after,
+            exited=self._exited,
+            stopped=self.agent_stopped,
+        )
+        # The container is counted before its first step, which may already be its last.
+        instance.resident = agent
+        self.time.after(0.0, agent.boot_up)
+        return agent
+
+    def _exited(self, instance: Instance) -> None:
+        assert isinstance(instance.resident, Agent)
+        self.door.gone(instance.cell, instance.resident.boot)
+        self.cloud.exited(instance)
+
+    # What happens.
+
+    def _feed(self, index: int) -> None:
+        if index < len(self._trace):
+            job = self._trace[index]
+            self.time.at(BEGINS_AT + job.queued_at, partial(self._queue, job, index))
+
+    def _queue(self, job: TraceJob, index: int) -> None:
+        self.github.queue(job)
+        self._feed(index + 1)
+
+    def _sample(self) -> None:
+        now = self.time.now - BEGINS_AT
+        self._samples.append(
+            Sample(
+                at=now,
+                instances=self.cloud.instances,
+                running=self.github.running,
+                queued=self.github.queued,
+            )
+        )
+        fed = len(self.github.jobs) == len(self._trace)
+        kept = sum(pool.min + pool.warm for pool in self._policy.pools)
+        if fed and self.github.over == len(self.github.jobs) and (kept or self._at_rest):
+            self._over = True
+        else:
+            self.time.after(SAMPLE_SECONDS, self._sample)
+
+    @property
+    def _at_rest(self) -> bool:
+        zero = all(each.state is CellState.ZERO and not each.leases for each in self.store.cells.values())
+        return self.cloud.quiet and zero
+
+    def _preempt(self) -> None:
+        hour = 3600.0 / self._faults.preemptions_per_hour
+        self.time.after(self.chance.expovariate(1 / hour), self._preempt_one)
+
+    def _preempt_one(self) -> None:
+        if self.cloud.instances:
+            self.witnessed.faults["preemption"] += 1
+        self.cloud.preempt()
+        self._preempt()
+
+    def _plan_crash(self) -> None:
+        hour = 3600.0 / self._faults.crashes_per_hour
+        self.time.after(self.chance.expovariate(1 / hour), self._crash_one)
+
+    def _crash_one(self) -> None:
+        if self.processes:
+            self.crashed(self.chance.choice(self.processes), "anywhere")
+        self._plan_crash()
+
+    def _outcome(self) -> Outcome:
+        jobs = self.github.jobs
+        assumed = self._assumptions
+        return Outcome(
+            policy=self._name,
+            jobs=len(self._trace),
+            completed=sum(job.succeeded for job in jobs),
+            killed=self._killed_jobs,
+            lost=self._lost_jobs,
+            waits=tuple(job.started_at - job.queued_at for job in jobs if job.started_at is not None),
+            paid=self.cloud.paid,
+            ideal=sum(job.duration + assumed.start + assumed.registration for job in self._trace),
+            writes=self.cloud.writes,
+            lowering_writes=self.cloud.lowering_writes,
+            registrations=self.github.registrations,
+            cells=self.cloud.used_cells,
+            peak_instances=self.cloud.peak,
+            samples=tuple(self._samples),
+        )
+
+
+def _one_pool(trace: Trace, assumptions: Assumptions) -> Policy:
+    labels = frozenset(label for job in trace for label in job.labels) or frozenset({"self-hosted"})
+    pool = PoolPolicy(name="pool", labels=labels, max=assumptions.max_runners, warm=assumptions.warm)
+    return Policy(pools=(pool,), max_instances=assumptions.max_runners, settle_seconds=SETTLE_SECONDS)
+
+
+def _cells(
+    policy: Policy, sizes: Mapping[str, Sequence[int]] | None, assumptions: Assumptions
+) -> list[CellPlan]:
+    given = sizes or {
+        pool.name: default_sizes(pool.max, assumptions.max_cells // len(policy.pools))
+        for pool in policy.pools
+    }
+    return [
+        CellPlan(name=f"{pool}-{number:03}", pool=pool, size=size)
+        for pool, each in given.items()
+        for number, size in enumerate(each, start=1)
+    ]
