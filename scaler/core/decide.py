@@ -18,6 +18,7 @@ from scaler.core.model import Decision, Memory, Policy, QueuedJob, Seen
 from scaler.core.need import need_of
 from scaler.core.picture import picture_of
 from scaler.core.plan import Budget, Plan
+from scaler.core.schedule import next_change, policy_at
 from scaler.core.unservable import passed_over, without_unservable
 
 # The longest a quiet deployment goes without a decision; every signal brings an earlier one.
@@ -28,10 +29,12 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
     """What to do now, with reasons, and what to remember. Pools with higher priority draw from shared limits
     first.
     """
+    next_look = next_change(policy, after=seen.at, until=seen.at + LOOK_AGAIN_SECONDS)
+    policy = policy_at(policy, seen.at)
     leases = [lease for cell in seen.cells for lease in cell.leases]
     queued = queued_by_pool(policy.pools, seen.demand, leases)
     passed = passed_over(queued, seen.cells, seen.demand, memory.passed, now=seen.at)
-    plan = Plan(look_again_at=seen.at + LOOK_AGAIN_SECONDS)
+    plan = Plan(look_again_at=next_look)
     needs = []
     for pool in policy.pools:
         servable, left_out = without_unservable(pool.name, queued[pool.name], seen.cells, passed, now=seen.at)
@@ -54,7 +57,7 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
             allow(need, plan)
         plan.pools.append(
             picture_of(
-                need.policy.name,
+                need.policy,
                 need.cells,
                 need.queued,
                 uncovered=need.uncovered,

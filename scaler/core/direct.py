@@ -22,11 +22,15 @@ def allow(need: Need, plan: Plan) -> None:
     }
     leases = {cell.name: len(cell.leases) for cell in need.cells}
     silent = {cell.name: len(cell.leases) - cell.held for cell in need.cells}
-    short = need.to_serve
+    short, room = need.to_serve, max(0, need.policy.max - need.busy)
     for cell, count in serving.items():
-        more = min(short, max(0, count + silent[cell] - leases[cell]))
+        more = min(short, room, max(0, count + silent[cell] - leases[cell]))
         plan.allowed[cell] = leases[cell] + more if more else 0
-        short -= more
+        short, room = short - more, room - more
     if short > 0:
-        # More jobs wait than instances are free, so each instance that comes free goes on.
-        plan.allowed.update({cell: count + silent[cell] for cell, count in serving.items()})
+        # More jobs wait than instances are free, so each instance that comes free goes on, as far as max allows.
+        room = need.policy.max
+        for cell, count in serving.items():
+            serves = min(count, room)
+            plan.allowed[cell] = serves + silent[cell] if serves else 0
+            room -= serves

@@ -12,7 +12,7 @@ def grant(need: Need, budget: Budget, plan: Plan, *, direct: bool) -> None:
 
     Cells whose last lease had no job for its image come last: with a rollout under way others may be sound.
     """
-    short = 0 if direct else need.to_serve
+    short = 0 if direct else need.may_lease
     for cell in sorted(
         open_cells(need.cells), key=lambda each: (each.fails, not each.leases, each.size, each.name)
     ):

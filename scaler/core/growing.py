@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cell_records.record import CellState
 from scaler.core.failed import limits_of_failed
@@ -15,15 +15,22 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan) -> None:
     """Raise cells until the pool has what it wants or a bound says stop."""
     pool = need.policy
     short = need.needed() - sum(cell.expected for cell in open_cells(need.cells))
+    if pool.paused is not None:
+        left = max(0, short) + need.uncovered
+        plan.limits.extend([Limit(pool=pool.name, reason=pool.paused, short=left)] if left else [])
+        return
     short = _held_back(need, short, plan)
+    plan.limits.extend(_left_by_max(need, short))
     if short <= 0:
         return
     plan.limits.extend(limits_of_failed(pool.name, need.cells))
     room = pool.max - sum(cell.counted for cell in need.cells)
-    for limit, reason in ((room, Reason.AT_POOL_MAX), (budget.instances, Reason.AT_DEPLOYMENT_MAX)):
-        if short > max(0, limit):
-            plan.limits.append(Limit(pool=pool.name, reason=reason, short=short - max(0, limit)))
-            short = max(0, limit)
+    # What the pool's max leaves is told above.
+    short = min(short, max(0, room))
+    if short > max(0, budget.instances):
+        left = short - max(0, budget.instances)
+        plan.limits.append(Limit(pool=pool.name, reason=Reason.AT_DEPLOYMENT_MAX, short=left))
+        short -= left
     reason = _growth_reason(need)
     for cell in _growable(need.cells, short=short, writes=budget.writes, now=seen.at):
         if short <= 0:
@@ -45,6 +52,18 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan) -> None:
             cell.ready_at for cell in need.cells if cell.state is CellState.ZERO and cell.ready_at > seen.at
         ]
         plan.look_again_at = min([plan.look_again_at, *cooling])
+
+
+def _left_by_max(need: Need, short: int) -> Iterator[Limit]:
+    """What the pool's max in force forbids: instances, and leases for instances that are already there."""
+    pool = need.policy
+    room = pool.max - sum(cell.counted for cell in need.cells)
+    free = sum(max(0, cell.expected - cell.held - cell.offered) for cell in open_cells(need.cells))
+    withheld = min(need.to_serve, free) - min(need.may_lease, free)
+    left = max(0, short - max(0, room)) + withheld
+    if left > 0:
+        reason = Reason.AT_POOL_MAX if pool.max else Reason.SCHEDULE_ALLOWS_NONE
+        yield Limit(pool=pool.name, reason=reason, short=left, detail=pool.rule and f"schedule {pool.rule}")
 
 
 def _held_back(need: Need, short: int, plan: Plan) -> int:

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 
 from cell_records.record import CellState
 from scaler.core.held_back import held_back
-from scaler.core.model import Decision, Policy, Seen
+from scaler.core.model import Decision, LeaseState, Policy, Seen
+from scaler.core.schedule import policy_at
 
 
 def violations(policy: Policy, seen: Seen, decision: Decision) -> list[str]:
     """What is wrong with a decision, one sentence each; empty when nothing is."""
+    policy = policy_at(policy, seen.at)
     found = [*_closes(seen, decision), *_raises(seen, decision), *_bounds(policy, seen, decision)]
     found.extend(_grants(seen, decision))
     found.extend(_held_back(policy, seen, decision))
+    found.extend(_stopped(policy, seen, decision))
     if not decision.look_again_at > seen.at:
         found.append("the next look would not be later than this one")
     return found
@@ -83,3 +86,19 @@ def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
         more = sum(rise.to - cells[rise.cell].counted for rise in decision.raises if rise.cell in cells)
         if max(leases, more) > held.tries:
             yield f"pool {pool.name} would get {leases} leases and {more} instances: {held.reason.value}"
+
+
+def _stopped(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
+    """Pause and max stop raises and grants."""
+    over = (LeaseState.COMPLETED, LeaseState.DYING)
+    for pool in policy.pools:
+        cells = {cell.name: cell for cell in seen.cells if cell.pool == pool.name}
+        leases = sum(grant.leases for grant in decision.grants if grant.cell in cells)
+        raised = sorted(cells.keys() & {rise.cell for rise in decision.raises})
+        if pool.paused is not None and (leases or raised):
+            yield f"pool {pool.name} would get {leases} leases and raises of {raised}: {pool.paused.value}"
+        busy = sum(
+            cell.offered + sum(lease.state not in over for lease in cell.leases) for cell in cells.values()
+        )
+        if leases and busy + leases > pool.max:
+            yield f"pool {pool.name} would have {busy + leases} leases, its max is {pool.max}"

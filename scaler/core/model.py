@@ -12,6 +12,7 @@ from enum import Enum
 
 from cell_records.obstacles import ObstacleMet
 from cell_records.record import CellState
+from scaler.core.calendar import ScheduleEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class PoolPolicy:
     """What the admin wants of one pool; `labels` are lower-case.
 
     `idle_lease_seconds`: the longest a lease can live without a job; its agent ends it then. `back_off_seconds`: how long
-    the pool stands still when its leases end without a job for a reason that the next will meet too.
+    the pool stands still when its leases end without a job for a reason that the next will meet too. `paused`: why the pool
+    shall not grow at all. `schedule`: other bounds at other times; `rule` names the entry whose bounds these are.
     """
 
     name: str
@@ -32,6 +34,9 @@ class PoolPolicy:
     linger_seconds: float = 10.0
     idle_lease_seconds: float = 630.0
     back_off_seconds: float = 600.0
+    paused: Reason | None = None
+    schedule: tuple[ScheduleEntry, ...] = ()
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +193,9 @@ class Reason(Enum):
     NO_CAPACITY = "Cloud Run does not start the instances that were asked for; see the quotas of the region"
     SURPLUS = "nothing queued needs this cell, two readings agree, and its linger is over"
     AT_POOL_MAX = "the pool is at its max"
+    SCHEDULE_ALLOWS_NONE = "the pool's schedule allows no instances now"
+    POOL_PAUSED = "the pool is paused in the configuration"
+    DEPLOYMENT_PAUSED = "the whole deployment is paused in the configuration"
     AT_DEPLOYMENT_MAX = "the deployment is at its max_instances"
     NO_FREE_CELL = "every cell of the pool is in use, closing or cooling"
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
@@ -252,7 +260,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPicture:
-    """The numbers one pool was decided on, for the tick's line, `/status` and `plan`."""
+    """The numbers one pool was decided on, for the tick's line, `/status` and `plan`.
+
+    `min`, `max`, `warm`: the bounds in force, by the entry of the pool's schedule that `schedule` names, if any.
+    """
 
     pool: str
     queued: int
@@ -264,6 +275,11 @@ class PoolPicture:
     wanted: int
     requested: int
     observed: int
+    min: int = 0
+    max: int = 0
+    warm: int = 0
+    schedule: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
