@@ -19,6 +19,7 @@ from scaler.core.need import need_of
 from scaler.core.picture import picture_of
 from scaler.core.plan import Budget, Plan
 from scaler.core.schedule import next_change, policy_at
+from scaler.core.sharing import shared
 from scaler.core.unservable import passed_over, without_unservable
 
 # The longest a quiet deployment goes without a decision; every signal brings an earlier one.
@@ -52,7 +53,7 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
     ):
         grant(need, budget, plan, direct=policy.direct)
         grow(need, seen, budget, plan)
-        shrinking.shrink(need, seen, memory, budget, plan)
+        shrinking.shrink(need, seen, memory, plan)
         if policy.direct:
             allow(need, plan)
         plan.pools.append(
@@ -65,10 +66,18 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
                 now=seen.at,
             )
         )
+    # After all growth, which goes first wherever writes are short.
+    closes, turns = shared(
+        plan.closable,
+        pools={pool.name for pool in policy.pools},
+        writes=budget.shrink_writes,
+        turns=memory.turns,
+        at=seen.at,
+    )
     decision = Decision(
         grants=tuple(plan.grants),
         raises=tuple(plan.raises),
-        closes=tuple(plan.closes),
+        closes=closes,
         limits=tuple(plan.limits),
         pools=tuple(sorted(plan.pools, key=lambda picture: picture.pool)),
         allowed=plan.allowed,
@@ -76,7 +85,7 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         confirm=frozenset(plan.confirm),
         look_again_at=plan.look_again_at,
     )
-    return decision, Memory(surplus=plan.memory, passed=passed)
+    return decision, Memory(surplus=plan.memory, passed=passed, turns=turns)
 
 
 def _oldest(queued: Sequence[QueuedJob]) -> float:

@@ -60,6 +60,11 @@ def _bounds(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
         total = sum(after[name] for name in of_pool)
         if total > pool.max and raised.intersection(of_pool):
             yield f"pool {pool.name} would ask for {total} instances, its max is {pool.max}"
+    counts = {cell.name: cell.counted for cell in seen.cells}
+    writes = len(raised) + sum(counts[close.cell] > 0 for close in decision.closes)
+    if len(raised) > max(0, seen.writes_left) or writes > max(len(raised), seen.shrink_writes_left):
+        left = f"{seen.writes_left} are left for raises, {seen.shrink_writes_left} for all"
+        yield f"{writes} writes would be made, {len(raised)} of them raises: {left}"
     total = sum(after.values())
     if raised and total > policy.max_instances:
         yield f"all pools would ask for {total} instances, max_instances is {policy.max_instances}"

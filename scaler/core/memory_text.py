@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
-from scaler.core.model import Memory, PassedOver
+from scaler.core.model import Memory, PassedOver, Turns
 
 
 def memory_text(memory: Memory) -> str:
@@ -23,8 +24,10 @@ def memory_text(memory: Memory) -> str:
             memory.passed.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
         )
     ]
+    turns = {"at": memory.turns.at, "before": memory.turns.before, "after": memory.turns.after}
     return json.dumps(
-        {"surplus": dict(sorted(memory.surplus.items())), "passed": passed}, separators=(",", ":")
+        {"surplus": dict(sorted(memory.surplus.items())), "passed": passed, "turns": turns},
+        separators=(",", ":"),
     )
 
 
@@ -43,6 +46,15 @@ def memory_in(text: str) -> Memory:
                 )
                 for each in document.get("passed", [])
             },
+            turns=_turns(document.get("turns", {})),
         )
     except (ValueError, AttributeError, TypeError, KeyError):
         return Memory()
+
+
+def _turns(document: dict[str, Any]) -> Turns:
+    return Turns(
+        at=float(document.get("at", 0.0)),
+        before=tuple(map(str, document.get("before", []))),
+        after=tuple(map(str, document.get("after", []))),
+    )

@@ -317,11 +317,23 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """In which order pools close cells when writes are short, those whose turn is next first: `before` and `after` the
+    decision of the moment `at`.
+    """
+
+    at: float = 0.0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What one decision hands to the next; losing it costs time, never a job.
 
-    `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver.
+    `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
     passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)
+    turns: Turns = Turns()

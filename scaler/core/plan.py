@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scaler.core.model import Close, Grant, Limit, PoolPicture, Raise
+from scaler.core.model import Grant, Limit, PoolPicture, Raise
+from scaler.core.sharing import Closable
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Plan:
 
     grants: list[Grant] = field(default_factory=list)
     raises: list[Raise] = field(default_factory=list)
-    closes: list[Close] = field(default_factory=list)
+    closable: list[Closable] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     pools: list[PoolPicture] = field(default_factory=list)
     allowed: dict[str, int] = field(default_factory=dict)

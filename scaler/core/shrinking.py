@@ -1,16 +1,20 @@
-"""PURE: which cells are surplus, since when, and which of them are closed now."""
+"""PURE: which cells are surplus, since when, and which of them may be closed now."""
 
 from __future__ import annotations
 
 from scaler.core.failed import failed_and_empty
-from scaler.core.model import Close, DemandSeen, Limit, Memory, Reason, Seen
+from scaler.core.model import CellSeen, Close, DemandSeen, Limit, Memory, Reason, Seen
 from scaler.core.need import Need, open_cells
-from scaler.core.plan import Budget, Plan
+from scaler.core.plan import Plan
+from scaler.core.sharing import Closable
+
+# A cell that Cloud Run could not fill stands in the way of others as long as it counts: it is emptied before all others.
+LONGER_THAN_ANY_SECONDS = 1e9
 
 
-def shrink(need: Need, seen: Seen, memory: Memory, budget: Budget, plan: Plan) -> None:
-    """Find the cells that the pool does not need, and close those for which linger and a second reading have
-    passed.
+def shrink(need: Need, seen: Seen, memory: Memory, plan: Plan) -> None:
+    """Find the cells that the pool does not need, and put forward those for which linger and a second reading
+    have passed.
 
     The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
     where the admin wants no linger, the end of the last lease itself may close a cell.
@@ -18,7 +22,7 @@ def shrink(need: Need, seen: Seen, memory: Memory, budget: Budget, plan: Plan) -
     standing = sum(cell.expected for cell in open_cells(need.cells))
     offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
-    closed = _empty_failed(need, seen, budget, plan)
+    closed = _empty_failed(need, seen, plan)
     for cell in sorted(
         open_cells(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)
     ):
@@ -42,19 +46,27 @@ def shrink(need: Need, seen: Seen, memory: Memory, budget: Budget, plan: Plan) -
             plan.confirm |= unconfirmed
         else:
             plan.surplus.add(cell.name)
-            if busy == 0 and (budget.shrink_writes > 0 or cell.counted == 0):
-                plan.closes.append(Close(cell=cell.name, reason=Reason.SURPLUS))
-                budget.shrink_writes -= cell.counted > 0
+            if busy == 0:
+                plan.closable.append(_closable(cell, Reason.SURPLUS, idle_seconds=seen.at - since))
 
 
-def _empty_failed(need: Need, seen: Seen, budget: Budget, plan: Plan) -> set[str]:
-    """Close the cells that Cloud Run could not fill and that hold nothing; gives their names."""
+def _empty_failed(need: Need, seen: Seen, plan: Plan) -> set[str]:
+    """Put forward the cells that Cloud Run could not fill and that hold nothing; gives their names."""
     busy = {grant.cell for grant in plan.grants} | {rise.cell for rise in plan.raises}
     failed = failed_and_empty(need.cells, busy=busy) if seen.demand.complete else []
-    for cell in failed[: max(0, budget.shrink_writes)]:
-        plan.closes.append(Close(cell=cell.name, reason=Reason.COUNT_FAILED))
-        budget.shrink_writes -= 1
-    return {close.cell for close in plan.closes}
+    plan.closable.extend(
+        _closable(cell, Reason.COUNT_FAILED, idle_seconds=LONGER_THAN_ANY_SECONDS) for cell in failed
+    )
+    return {cell.name for cell in failed}
+
+
+def _closable(cell: CellSeen, reason: Reason, *, idle_seconds: float) -> Closable:
+    return Closable(
+        pool=cell.pool,
+        close=Close(cell=cell.name, reason=reason),
+        instances=cell.counted,
+        idle_seconds=idle_seconds,
+    )
 
 
 def _unconfirmed(since: float, demand: DemandSeen) -> set[str]:

@@ -158,6 +158,7 @@ def facts(draw: some.DrawFn) -> Seen:
         cells=tuple(draw(cells(f"cell-{number}")) for number in range(draw(some.integers(0, 6)))),
         registrations_left=draw(some.integers(0, 10)),
         writes_left=draw(some.integers(0, 5)),
+        shrink_writes_left=draw(some.integers(0, 5) | some.just(1000)),
     )
 
 
