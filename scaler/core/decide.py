@@ -8,8 +8,9 @@ touch a cell with a lease.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from scaler.core import shrinking
+from scaler.core import capacity, shrinking
 from scaler.core.demand import queued_by_pool
 from scaler.core.direct import allow
 from scaler.core.granting import grant
@@ -42,7 +43,11 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         plan.limits.extend(left_out.limits)
         plan.look_again_at = min(plan.look_again_at, left_out.until)
         needs.append(need_of(pool, seen, servable))
+    known = capacity.learnt(memory.capacity, seen.cells, now=seen.at)
+    tries = int(capacity.may_try(known, now=seen.at))
     budget = Budget(
+        capacity=capacity.room(known, seen.cells),
+        tries=tries,
         instances=policy.max_instances - sum(cell.counted for cell in seen.cells),
         registrations=seen.registrations_left,
         writes=seen.writes_left,
@@ -52,7 +57,7 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         needs, key=lambda each: (-each.policy.priority, _oldest(each.queued), each.policy.name)
     ):
         grant(need, budget, plan, direct=policy.direct)
-        grow(need, seen, budget, plan)
+        grow(need, seen, budget, plan, known=known)
         shrinking.shrink(need, seen, memory, plan)
         if policy.direct:
             allow(need, plan)
@@ -83,9 +88,12 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         allowed=plan.allowed,
         surplus=frozenset(plan.surplus),
         confirm=frozenset(plan.confirm),
+        capacity=known,
         look_again_at=plan.look_again_at,
     )
-    return decision, Memory(surplus=plan.memory, passed=passed, turns=turns)
+    if budget.tries < tries:
+        known = replace(known, tried_at=seen.at)
+    return decision, Memory(surplus=plan.memory, passed=passed, turns=turns, capacity=known)
 
 
 def _oldest(queued: Sequence[QueuedJob]) -> float:

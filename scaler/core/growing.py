@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cell_records.record import CellState
+from scaler.core import capacity
 from scaler.core.failed import limits_of_failed
-from scaler.core.model import CellSeen, Limit, Raise, Reason, Seen
+from scaler.core.model import Capacity, CellSeen, Limit, Raise, Reason, Seen
 from scaler.core.need import Need, open_cells
 from scaler.core.plan import Budget, Plan
 
 
-def grow(need: Need, seen: Seen, budget: Budget, plan: Plan) -> None:
-    """Raise cells until the pool has what it wants or a bound says stop."""
+def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity) -> None:
+    """Raise cells until the pool has what it wants or a bound says stop. `known`: what Cloud Run has refused."""
     pool = need.policy
     short = need.needed() - sum(cell.expected for cell in open_cells(need.cells))
     if pool.paused is not None:
@@ -38,7 +39,14 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan) -> None:
         if budget.writes <= 0:
             plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
             return
-        more = min(short, cell.size - cell.counted)
+        more = budget.within_capacity(min(short, cell.size - cell.counted))
+        if more <= 0:
+            limit = Limit(
+                pool=pool.name, reason=Reason.CAPACITY_LEARNT, short=short, detail=capacity.words(known)
+            )
+            plan.limits.append(limit)
+            plan.look_again_at = min(plan.look_again_at, max(capacity.next_try_at(known), seen.at + 1.0))
+            return
         plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
         budget.writes -= 1
         budget.shrink_writes -= 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cell_records.record import CellState
+from scaler.core.capacity import may_try, room
 from scaler.core.held_back import held_back
 from scaler.core.model import Decision, LeaseState, Policy, Seen
 from scaler.core.schedule import policy_at
@@ -19,6 +20,7 @@ def violations(policy: Policy, seen: Seen, decision: Decision) -> list[str]:
     found.extend(_grants(seen, decision))
     found.extend(_held_back(policy, seen, decision))
     found.extend(_stopped(policy, seen, decision))
+    found.extend(_capacity(seen, decision))
     if not decision.look_again_at > seen.at:
         found.append("the next look would not be later than this one")
     return found
@@ -107,3 +109,16 @@ def _stopped(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
         )
         if leases and busy + leases > pool.max:
             yield f"pool {pool.name} would have {busy + leases} leases, its max is {pool.max}"
+
+
+def _capacity(seen: Seen, decision: Decision) -> Iterator[str]:
+    """Above what Cloud Run has refused one cell is tried, when its time has come."""
+    left = room(decision.capacity, seen.cells)
+    counts = {cell.name: cell.counted for cell in seen.cells}
+    more = [rise.to - counts[rise.cell] for rise in decision.raises]
+    if left is None or sum(more) <= left:
+        return
+    if not may_try(decision.capacity, now=seen.at):
+        yield f"{sum(more)} instances would be asked for, Cloud Run allows {left} more, and the next try is not due"
+    elif sum(more) - max(more) > left:
+        yield f"{sum(more)} instances would be asked for in {len(more)} cells, and Cloud Run allows {left} more"

@@ -2,6 +2,8 @@
 
 wanted: what we decided. requested: what we have asked Cloud Run for. observed: what Cloud Run says. They are
 never mixed. Times are seconds since the epoch; a thing that could not be observed is None, never 0.
+
+More than 350 lines, because what is seen, decided and remembered is read together.
 """
 
 from __future__ import annotations
@@ -128,7 +130,8 @@ class CellSeen:
     `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
     the cell may not be touched at all. `failed`: why Cloud Run could not carry its last change out (no quota, say), so
     that no more instances are to be expected than are there. `obstacles`: what has lately kept its leases from jobs.
-    `served_at`: the start of the youngest lease that had a job.
+    `served_at`: the start of the youngest lease that had a job. `refused_at`: when Cloud Run refused its last change for want of
+    quota or capacity; 0 when it did not.
     """
 
     name: str
@@ -146,6 +149,7 @@ class CellSeen:
     failed: str | None = None
     obstacles: tuple[ObstacleMet, ...] = ()
     served_at: float = 0.0
+    refused_at: float = 0.0
 
     @property
     def held(self) -> int:
@@ -191,6 +195,7 @@ class Reason(Enum):
         "Cloud Run could not start its instances and no job runs in it: it is emptied, and tried again later"
     )
     NO_CAPACITY = "Cloud Run does not start the instances that were asked for; see the quotas of the region"
+    CAPACITY_LEARNT = "Cloud Run has lately refused more instances; see the quotas of the region"
     SURPLUS = "nothing queued needs this cell, two readings agree, and its linger is over"
     AT_POOL_MAX = "the pool is at its max"
     SCHEDULE_ALLOWS_NONE = "the pool's schedule allows no instances now"
@@ -283,12 +288,24 @@ class PoolPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What Cloud Run has been willing to start. `limit`: how many instances were surely there when it last refused more;
+    None when nothing limits growth. `tries`: how many tries above it were refused; `tried_at`: when the last was made.
+    """
+
+    limit: int | None = None
+    refused_at: float = 0.0
+    tries: int = 0
+    tried_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do, in order of urgency, and why.
 
     `allowed`: direct mode, how many leases each open cell may hold. `surplus`: cells that are not needed,
     linger and second look included; the end of a last lease may close them. `confirm`: repositories whose
-    second look is waited for.
+    second look is waited for. `capacity`: what was known of Cloud Run's limit.
     """
 
     grants: tuple[Grant, ...] = ()
@@ -299,6 +316,7 @@ class Decision:
     allowed: Mapping[str, int] = field(default_factory=dict)
     surplus: frozenset[str] = frozenset()
     confirm: frozenset[str] = frozenset()
+    capacity: Capacity = Capacity()
     look_again_at: float = 0.0
 
 
@@ -332,8 +350,10 @@ class Memory:
     """What one decision hands to the next; losing it costs time, never a job.
 
     `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
+    `capacity`: see Capacity.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
     passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)
     turns: Turns = Turns()
+    capacity: Capacity = Capacity()

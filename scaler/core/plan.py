@@ -10,12 +10,30 @@ from scaler.core.sharing import Closable
 
 @dataclass(slots=True)
 class Budget:
-    """What one tick may still use; pools draw from it one after another."""
+    """What one tick may still use; pools draw from it one after another.
+
+    `capacity`: how many more instances Cloud Run is known to allow, None for any number; `tries`: raises above that.
+    """
 
     instances: int
+    capacity: int | None
+    tries: int
     registrations: int
     writes: int
     shrink_writes: int
+
+    def within_capacity(self, more: int) -> int:
+        """How many of `more` instances one raise may ask for: what Cloud Run is known to allow, then one try."""
+        if self.capacity is None:
+            return more
+        if self.capacity > 0:
+            more = min(more, self.capacity)
+            self.capacity -= more
+            return more
+        if self.tries > 0:
+            self.tries -= 1
+            return more
+        return 0
 
 
 @dataclass(slots=True, kw_only=True)

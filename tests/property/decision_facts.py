@@ -12,6 +12,7 @@ from cell_records.obstacles import Obstacle
 from cell_records.record import CellState
 from scaler.core.calendar import ScheduleEntry, WeekSpan
 from scaler.core.model import (
+    Capacity,
     CellSeen,
     DemandSeen,
     LeaseSeen,
@@ -118,6 +119,7 @@ def cells(draw: some.DrawFn, name: str) -> CellSeen:
             for number in range(draw(some.integers(0, 2)))
         ),
         served_at=draw(some.just(0.0) | MOMENTS),
+        refused_at=draw(some.just(0.0) | MOMENTS),
     )
 
 
@@ -163,5 +165,14 @@ def facts(draw: some.DrawFn) -> Seen:
 
 
 memories = some.builds(
-    Memory, surplus=some.dictionaries(some.sampled_from([f"cell-{number}" for number in range(6)]), MOMENTS)
+    Memory,
+    surplus=some.dictionaries(some.sampled_from([f"cell-{number}" for number in range(6)]), MOMENTS),
+    capacity=some.just(Capacity())
+    | some.builds(
+        Capacity,
+        limit=some.integers(0, 8),
+        refused_at=MOMENTS,
+        tries=some.integers(0, 5),
+        tried_at=some.just(0.0) | MOMENTS,
+    ),
 )

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from hypothesis import given
 
+from scaler.core.capacity import room
 from scaler.core.decide import decide
 from scaler.core.model import (
     Memory,
@@ -19,6 +20,25 @@ from tests.factories import NOW
 from tests.property.decision_facts import OFTEN, facts, memories, policies
 
 T = TypeVar("T")
+
+
+@OFTEN
+@given(policies(), facts(), memories)
+def test_above_what_cloud_run_refused_at_most_one_cell_is_raised(
+    policy: Policy, seen: Seen, memory: Memory
+) -> None:
+    """And none while the last try or refusal is younger than its back-off."""
+    decision, after = decide(policy, seen, memory)
+    known = decision.capacity
+    left = room(known, seen.cells)
+    if left is None:
+        return
+    counts = {cell.name: cell.counted for cell in seen.cells}
+    more = sorted(rise.to - counts[rise.cell] for rise in decision.raises)
+    if sum(more) > left:
+        assert sum(more[:-1]) <= left
+        assert max(known.refused_at, known.tried_at) + 60.0 <= NOW or known.tried_at == NOW
+        assert after.capacity.tried_at == NOW
 
 
 @OFTEN
