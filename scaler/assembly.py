@@ -27,7 +27,7 @@ from scaler.conclusions import Conclusions
 from scaler.config import Config
 from scaler.config.model import Mode, PoolSection
 from scaler.config.times import REPLY_WITHIN
-from scaler.core.model import Memory, Policy, PoolPolicy
+from scaler.core.model import Memory, Policy, PoolPolicy, Reason
 from scaler.demand_watch import DemandWatch, StartedJob
 from scaler.errors import CloudRunError, GitHubRefused, NotFound, RecordsUnusable, SecretUnreadable
 from scaler.identity import Identity, PublishedKeys
@@ -263,6 +263,8 @@ def policy_of(config: Config) -> Policy:
                 linger_seconds=pool.linger.total_seconds(),
                 idle_lease_seconds=30.0 + 2 * pool.listen_max.total_seconds(),
                 back_off_seconds=config.times.back_off.total_seconds(),
+                paused=_pause(config, pool),
+                schedule=tuple(entry.entry(config.timezone) for entry in pool.schedule),
             )
             for pool in config.pools
         ),
@@ -271,6 +273,12 @@ def policy_of(config: Config) -> Policy:
         suspect_seconds=SUSPECT_HEARTBEATS * config.times.heartbeat.total_seconds(),
         direct=config.mode is Mode.DIRECT,
     )
+
+
+def _pause(config: Config, pool: PoolSection) -> Reason | None:
+    if config.paused:
+        return Reason.DEPLOYMENT_PAUSED
+    return Reason.POOL_PAUSED if pool.paused else None
 
 
 def terms_of(pool: PoolSection) -> Terms:

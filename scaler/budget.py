@@ -14,9 +14,12 @@ class MinuteBudget:
         """`per_minute`: how many uses fit into any sixty seconds."""
         self.per_minute = per_minute
         self._used: deque[float] = deque()
+        self._none: tuple[float, float] | None = None
 
     def left(self, now: float, *, reserve: float = 0.0) -> int:
         """How many uses are left, after keeping back the share `reserve` (0 to 1) of the limit for others."""
+        if self._none is not None and self._none[0] <= now < self._none[1]:
+            return 0
         if self._used and self._used[-1] > now:
             # The clock was set back: what was counted by the old one would never leave the window.
             self._used.clear()
@@ -27,3 +30,7 @@ class MinuteBudget:
     def use(self, now: float) -> None:
         """Count one use, whether or not it was left: what was sent was sent."""
         self._used.append(now)
+
+    def use_up(self, now: float, *, seconds: float) -> None:
+        """Count everything as used for a while: who keeps the limit has said so. A clock that is set back ends it."""
+        self._none = (now, now + seconds)

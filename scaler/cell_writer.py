@@ -86,6 +86,7 @@ class CellWriter:
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         self._rests: dict[str, Rest] = {}
         self.last_write_at: dict[str, float] = {}
+        self.refused_at: dict[str, float] = {}
         self.defect: BaseException | None = None
 
     def busy(self, cell: str) -> bool:
@@ -189,6 +190,8 @@ class CellWriter:
             return None
 
     def _leave_alone(self, cell: str, error: CloudRunError) -> None:
+        if isinstance(error, CapacityRefused):
+            self.refused_at[cell] = self._clock()
         self._rest_for(cell, REST_SECONDS.get(type(error), REST_OTHERWISE_SECONDS), error.what)
 
     def _rest_for(self, cell: str, seconds: float, why: str) -> None:
@@ -197,7 +200,13 @@ class CellWriter:
     async def _write(self, reading: WorkerPool, count: int) -> Operation:
         self._budget.use(self._clock())
         self.last_write_at[reading.id] = self._clock()
-        return await self._cloud.set_count(reading, count)
+        self.refused_at.pop(reading.id, None)
+        try:
+            return await self._cloud.set_count(reading, count)
+        except Throttled:
+            # The quota is the project's, not the cell's: other hands write too, so our own count of it was too low.
+            self._budget.use_up(self._clock(), seconds=REST_SECONDS[Throttled])
+            raise
 
     async def _follow(self, cell: str, operation: Operation) -> None:
         until, pause = self._clock() + self._follow_seconds, 0.25

@@ -23,7 +23,8 @@ class Present:
 class CellFacts:
     """All that is known of one cell. `record` is None when it is missing or of another worker pool.
 
-    `fault` says why the cell must not be touched; `broken` that this lasts until somebody mends it.
+    `fault` says why the cell must not be touched; `broken` that this lasts until somebody mends it. `refused_at`: when Cloud Run
+    refused the cell's last change for want of capacity, 0 when it did not.
     """
 
     cell: Cell
@@ -33,6 +34,7 @@ class CellFacts:
     writing: bool
     fault: str | None
     broken: bool = False
+    refused_at: float = 0.0
 
 
 def cell_seen(
@@ -70,6 +72,7 @@ def cell_seen(
         failed=cell.worker_pool.failure if believed and not facts.writing else None,
         obstacles=() if record is None else record.obstacles,
         served_at=0.0 if record is None else record.served_at,
+        refused_at=facts.refused_at,
     )
 
 

@@ -240,6 +240,7 @@ class Reconciler:
             requested=records.deployment.requested.get(cell.name, 0),
             writing=self._writer.busy(cell.name),
             fault=fault or (None if rest is None else rest.why),
+            refused_at=self._writer.refused_at.get(cell.name, cell.worker_pool.refused_at or 0.0),
         )
 
 

@@ -228,6 +228,7 @@ def a_cell(
 def an_open_cell(
     name: str = "a",
     *,
+    pool: str = "linux",
     count: int = 1,
     size: int | None = None,
     leases: Sequence[LeaseSeen] = (),
@@ -238,6 +239,7 @@ def an_open_cell(
     """An open cell whose count is there as it was asked for."""
     return a_cell(
         name,
+        pool=pool,
         state=CellState.OPEN,
         size=count if size is None else size,
         requested=count,
@@ -255,6 +257,7 @@ def seen(
     at: float = NOW,
     registrations_left: int = 100,
     writes_left: int = 30,
+    shrink_writes_left: int = 1000,
 ) -> Seen:
     """What one tick has observed: these cells and, unless given, a known empty queue."""
     return Seen(
@@ -263,6 +266,7 @@ def seen(
         cells=cells,
         registrations_left=registrations_left,
         writes_left=writes_left,
+        shrink_writes_left=shrink_writes_left,
     )
 
 

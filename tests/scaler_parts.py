@@ -253,6 +253,7 @@ def a_picture(pool: str = "linux", *, queued: int = 0, oldest: float | None = No
         wanted=3,
         requested=3,
         observed=2,
+        max=10,
     )
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -63,7 +64,7 @@ class WorkerPool:
 
     `count` is None when the reply has none: unknown, not zero. `env` is that of the first container; the
     values of the cell's secrets are `Secret`. `failure` is Cloud Run's own text when its last change did not
-    work out.
+    work out; `refused_at`: since when (seconds since the epoch), when that was for want of quota or capacity.
     """
 
     name: str
@@ -81,6 +82,7 @@ class WorkerPool:
     last_modifier: str | None
     failure: str | None
     deleted: bool
+    refused_at: float | None = None
 
     @property
     def settled(self) -> bool:
@@ -219,6 +221,7 @@ def _worker_pool(data: Mapping[str, Any]) -> WorkerPool:
         last_modifier=_text(data, "lastModifier") or None,
         failure=_failure(data.get("terminalCondition")),
         deleted=bool(data.get("deleteTime")),
+        refused_at=_refused_at(data.get("terminalCondition")),
     )
 
 
@@ -248,6 +251,16 @@ def _failure(condition: object) -> str | None:
     if not isinstance(condition, dict) or condition.get("state") != "CONDITION_FAILED":
         return None
     return _text(condition, "message")[:_LONGEST_MESSAGE] or "Cloud Run gives no reason"
+
+
+def _refused_at(condition: object) -> float | None:
+    failure = _failure(condition)
+    if failure is None or not isinstance(condition, dict) or not _NO_CAPACITY.search(failure):
+        return None
+    try:
+        return datetime.fromisoformat(_text(condition, "lastTransitionTime")).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _parsed(body: bytes) -> object:

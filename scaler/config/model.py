@@ -31,8 +31,10 @@ from scaler.config.fields import (
     Repository,
     Url,
 )
+from scaler.config.schedules import ScheduleSection
 from scaler.config.section import Section, relation
 from scaler.config.times import TimesSection
+from scaler.config.zones import TimeZone
 
 
 class Mode(StrEnum):
@@ -189,6 +191,14 @@ class PoolSection(Section):
     linger: Duration = Field(
         timedelta(seconds=10), description="How long a surplus cell without leases stays before it is closed"
     )
+    paused: bool = Field(
+        False,
+        description="While true the pool gets no new instances and starts no jobs; what runs, runs to its end",
+    )
+    schedule: Annotated[tuple[ScheduleSection, ...], Field(strict=False)] = Field(
+        (),
+        description="Other `min`, `max` and `warm` at some hours; of entries that overlap the last one holds",
+    )
 
     def relations(self) -> Iterator[dict[str, str]]:
         if self.min > self.max:
@@ -197,6 +207,15 @@ class PoolSection(Section):
             yield relation(
                 "warm", f"warm {self.warm} is more than max {self.max}", "Lower warm or raise max."
             )
+        for index, entry in enumerate(self.schedule):
+            most = self.max if entry.max is None else entry.max
+            for key, value in (("min", entry.min), ("warm", entry.warm)):
+                if value is not None and value > most:
+                    yield relation(
+                        f"schedule.{index}.{key}",
+                        f"{key} {value} is more than the max {most} of that time",
+                        f"Lower {key} or raise max.",
+                    )
 
 
 class Config(Section):
@@ -215,6 +234,13 @@ class Config(Section):
     mode: Annotated[Mode, Field(strict=False)] = Field(
         Mode.LEASED,
         description="`leased`: the scaler registers runners; `direct`: an instance holds the key itself (trusted workflows only)",
+    )
+    timezone: TimeZone = Field(
+        "UTC", description="Whose clock the schedules of pools mean: a name such as `Europe/Berlin`"
+    )
+    paused: bool = Field(
+        False,
+        description="While true no pool gets new instances or starts jobs; what runs, runs to its end",
     )
     max_instances: int = Field(100, ge=1, le=10000, description="Most instances of all pools together")
     pools: Annotated[tuple[PoolSection, ...], Field(strict=False, min_length=1)] = Field(

@@ -7,15 +7,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cell_records.record import CellState
+from scaler.core.capacity import may_try, room
 from scaler.core.held_back import held_back
-from scaler.core.model import Decision, Policy, Seen
+from scaler.core.model import Decision, LeaseState, Policy, Seen
+from scaler.core.schedule import policy_at
 
 
 def violations(policy: Policy, seen: Seen, decision: Decision) -> list[str]:
     """What is wrong with a decision, one sentence each; empty when nothing is."""
+    policy = policy_at(policy, seen.at)
     found = [*_closes(seen, decision), *_raises(seen, decision), *_bounds(policy, seen, decision)]
     found.extend(_grants(seen, decision))
     found.extend(_held_back(policy, seen, decision))
+    found.extend(_stopped(policy, seen, decision))
+    found.extend(_capacity(seen, decision))
     if not decision.look_again_at > seen.at:
         found.append("the next look would not be later than this one")
     return found
@@ -57,6 +62,11 @@ def _bounds(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
         total = sum(after[name] for name in of_pool)
         if total > pool.max and raised.intersection(of_pool):
             yield f"pool {pool.name} would ask for {total} instances, its max is {pool.max}"
+    counts = {cell.name: cell.counted for cell in seen.cells}
+    writes = len(raised) + sum(counts[close.cell] > 0 for close in decision.closes)
+    if len(raised) > max(0, seen.writes_left) or writes > max(len(raised), seen.shrink_writes_left):
+        left = f"{seen.writes_left} are left for raises, {seen.shrink_writes_left} for all"
+        yield f"{writes} writes would be made, {len(raised)} of them raises: {left}"
     total = sum(after.values())
     if raised and total > policy.max_instances:
         yield f"all pools would ask for {total} instances, max_instances is {policy.max_instances}"
@@ -83,3 +93,32 @@ def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
         more = sum(rise.to - cells[rise.cell].counted for rise in decision.raises if rise.cell in cells)
         if max(leases, more) > held.tries:
             yield f"pool {pool.name} would get {leases} leases and {more} instances: {held.reason.value}"
+
+
+def _stopped(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
+    """Pause and max stop raises and grants."""
+    over = (LeaseState.COMPLETED, LeaseState.DYING)
+    for pool in policy.pools:
+        cells = {cell.name: cell for cell in seen.cells if cell.pool == pool.name}
+        leases = sum(grant.leases for grant in decision.grants if grant.cell in cells)
+        raised = sorted(cells.keys() & {rise.cell for rise in decision.raises})
+        if pool.paused is not None and (leases or raised):
+            yield f"pool {pool.name} would get {leases} leases and raises of {raised}: {pool.paused.value}"
+        busy = sum(
+            cell.offered + sum(lease.state not in over for lease in cell.leases) for cell in cells.values()
+        )
+        if leases and busy + leases > pool.max:
+            yield f"pool {pool.name} would have {busy + leases} leases, its max is {pool.max}"
+
+
+def _capacity(seen: Seen, decision: Decision) -> Iterator[str]:
+    """Above what Cloud Run has refused one cell is tried, when its time has come."""
+    left = room(decision.capacity, seen.cells)
+    counts = {cell.name: cell.counted for cell in seen.cells}
+    more = [rise.to - counts[rise.cell] for rise in decision.raises]
+    if left is None or sum(more) <= left:
+        return
+    if not may_try(decision.capacity, now=seen.at):
+        yield f"{sum(more)} instances would be asked for, Cloud Run allows {left} more, and the next try is not due"
+    elif sum(more) - max(more) > left:
+        yield f"{sum(more)} instances would be asked for in {len(more)} cells, and Cloud Run allows {left} more"

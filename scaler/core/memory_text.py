@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
+from typing import Any
 
-from scaler.core.model import Memory, PassedOver
+from scaler.core.model import Capacity, Memory, PassedOver, Turns
 
 
 def memory_text(memory: Memory) -> str:
@@ -23,8 +25,16 @@ def memory_text(memory: Memory) -> str:
             memory.passed.items(), key=lambda each: (each[0][0], sorted(each[0][1]))
         )
     ]
+    turns = {"at": memory.turns.at, "before": memory.turns.before, "after": memory.turns.after}
+    capacity = asdict(memory.capacity)
     return json.dumps(
-        {"surplus": dict(sorted(memory.surplus.items())), "passed": passed}, separators=(",", ":")
+        {
+            "surplus": dict(sorted(memory.surplus.items())),
+            "passed": passed,
+            "turns": turns,
+            "capacity": capacity,
+        },
+        separators=(",", ":"),
     )
 
 
@@ -43,6 +53,26 @@ def memory_in(text: str) -> Memory:
                 )
                 for each in document.get("passed", [])
             },
+            turns=_turns(document.get("turns", {})),
+            capacity=_capacity(document.get("capacity", {})),
         )
     except (ValueError, AttributeError, TypeError, KeyError):
         return Memory()
+
+
+def _turns(document: dict[str, Any]) -> Turns:
+    return Turns(
+        at=float(document.get("at", 0.0)),
+        before=tuple(map(str, document.get("before", []))),
+        after=tuple(map(str, document.get("after", []))),
+    )
+
+
+def _capacity(document: dict[str, Any]) -> Capacity:
+    limit = document.get("limit")
+    return Capacity(
+        limit=None if limit is None else int(limit),
+        refused_at=float(document.get("refused_at", 0.0)),
+        tries=int(document.get("tries", 0)),
+        tried_at=float(document.get("tried_at", 0.0)),
+    )

@@ -2,6 +2,8 @@
 
 wanted: what we decided. requested: what we have asked Cloud Run for. observed: what Cloud Run says. They are
 never mixed. Times are seconds since the epoch; a thing that could not be observed is None, never 0.
+
+More than 350 lines, because what is seen, decided and remembered is read together.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from enum import Enum
 
 from cell_records.obstacles import ObstacleMet
 from cell_records.record import CellState
+from scaler.core.calendar import ScheduleEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,8 @@ class PoolPolicy:
     """What the admin wants of one pool; `labels` are lower-case.
 
     `idle_lease_seconds`: the longest a lease can live without a job; its agent ends it then. `back_off_seconds`: how long
-    the pool stands still when its leases end without a job for a reason that the next will meet too.
+    the pool stands still when its leases end without a job for a reason that the next will meet too. `paused`: why the pool
+    shall not grow at all. `schedule`: other bounds at other times; `rule` names the entry whose bounds these are.
     """
 
     name: str
@@ -32,6 +36,9 @@ class PoolPolicy:
     linger_seconds: float = 10.0
     idle_lease_seconds: float = 630.0
     back_off_seconds: float = 600.0
+    paused: Reason | None = None
+    schedule: tuple[ScheduleEntry, ...] = ()
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,8 @@ class CellSeen:
     `ready_at`: when a cell at zero may open again. `writable`: no write of ours is in flight. `fault`: why
     the cell may not be touched at all. `failed`: why Cloud Run could not carry its last change out (no quota, say), so
     that no more instances are to be expected than are there. `obstacles`: what has lately kept its leases from jobs.
-    `served_at`: the start of the youngest lease that had a job.
+    `served_at`: the start of the youngest lease that had a job. `refused_at`: when Cloud Run refused its last change for want of
+    quota or capacity; 0 when it did not.
     """
 
     name: str
@@ -141,6 +149,7 @@ class CellSeen:
     failed: str | None = None
     obstacles: tuple[ObstacleMet, ...] = ()
     served_at: float = 0.0
+    refused_at: float = 0.0
 
     @property
     def held(self) -> int:
@@ -186,8 +195,12 @@ class Reason(Enum):
         "Cloud Run could not start its instances and no job runs in it: it is emptied, and tried again later"
     )
     NO_CAPACITY = "Cloud Run does not start the instances that were asked for; see the quotas of the region"
+    CAPACITY_LEARNT = "Cloud Run has lately refused more instances; see the quotas of the region"
     SURPLUS = "nothing queued needs this cell, two readings agree, and its linger is over"
     AT_POOL_MAX = "the pool is at its max"
+    SCHEDULE_ALLOWS_NONE = "the pool's schedule allows no instances now"
+    POOL_PAUSED = "the pool is paused in the configuration"
+    DEPLOYMENT_PAUSED = "the whole deployment is paused in the configuration"
     AT_DEPLOYMENT_MAX = "the deployment is at its max_instances"
     NO_FREE_CELL = "every cell of the pool is in use, closing or cooling"
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
@@ -252,7 +265,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPicture:
-    """The numbers one pool was decided on, for the tick's line, `/status` and `plan`."""
+    """The numbers one pool was decided on, for the tick's line, `/status` and `plan`.
+
+    `min`, `max`, `warm`: the bounds in force, by the entry of the pool's schedule that `schedule` names, if any.
+    """
 
     pool: str
     queued: int
@@ -264,6 +280,23 @@ class PoolPicture:
     wanted: int
     requested: int
     observed: int
+    min: int = 0
+    max: int = 0
+    warm: int = 0
+    schedule: str = ""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What Cloud Run has been willing to start. `limit`: how many instances were surely there when it last refused more;
+    None when nothing limits growth. `tries`: how many tries above it were refused; `tried_at`: when the last was made.
+    """
+
+    limit: int | None = None
+    refused_at: float = 0.0
+    tries: int = 0
+    tried_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +305,7 @@ class Decision:
 
     `allowed`: direct mode, how many leases each open cell may hold. `surplus`: cells that are not needed,
     linger and second look included; the end of a last lease may close them. `confirm`: repositories whose
-    second look is waited for.
+    second look is waited for. `capacity`: what was known of Cloud Run's limit.
     """
 
     grants: tuple[Grant, ...] = ()
@@ -283,6 +316,7 @@ class Decision:
     allowed: Mapping[str, int] = field(default_factory=dict)
     surplus: frozenset[str] = frozenset()
     confirm: frozenset[str] = frozenset()
+    capacity: Capacity = Capacity()
     look_again_at: float = 0.0
 
 
@@ -301,11 +335,25 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """In which order pools close cells when writes are short, those whose turn is next first: `before` and `after` the
+    decision of the moment `at`.
+    """
+
+    at: float = 0.0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What one decision hands to the next; losing it costs time, never a job.
 
-    `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver.
+    `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
+    `capacity`: see Capacity.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
     passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)
+    turns: Turns = Turns()
+    capacity: Capacity = Capacity()

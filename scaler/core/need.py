@@ -14,7 +14,7 @@ from scaler.core.model import CellSeen, DemandSeen, LeaseState, PoolPolicy, Queu
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """One pool's numbers. `busy`: leases and offers; `uncovered`: queued jobs that nothing will take; `to_serve`: those
-    of them that leases shall be spent on now.
+    of them that leases shall be spent on now; `may_lease`: for how many of those max and pause leave a lease.
     """
 
     policy: PoolPolicy
@@ -23,6 +23,7 @@ class Need:
     busy: int
     uncovered: int
     to_serve: int
+    may_lease: int
     held_back: HeldBack | None
 
     def needed(self, *, without_busy: int = 0) -> int:
@@ -48,13 +49,18 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
     if held is not None:
         # One lease at a time shows whether anything has changed.
         to_serve = min(uncovered, 1) if held.tries and not covering else 0
+    if pool.paused is not None:
+        # Instances that wait for these jobs would be paid for as long as the pause lasts.
+        to_serve = 0
+    busy = sum(lease.state not in over for lease in leases) + offered
     return Need(
         policy=pool,
         cells=cells,
         queued=queued,
-        busy=sum(lease.state not in over for lease in leases) + offered,
+        busy=busy,
         uncovered=uncovered,
         to_serve=to_serve,
+        may_lease=max(0, min(to_serve, pool.max - busy)),
         held_back=held,
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cell_records.record import CellState
-from scaler.core.model import CellSeen, PoolPicture, QueuedJob
+from scaler.core.model import CellSeen, PoolPicture, PoolPolicy, QueuedJob
 
 
 def picture_of(
-    pool: str,
+    pool: PoolPolicy,
     cells: Sequence[CellSeen],
     queued: Sequence[QueuedJob],
     *,
@@ -21,7 +21,7 @@ def picture_of(
     open_cells = [cell for cell in cells if cell.state is CellState.OPEN]
     parked = sum(cell.parked for cell in open_cells)
     return PoolPicture(
-        pool=pool,
+        pool=pool.name,
         queued=len(queued),
         uncovered=uncovered,
         oldest_queued_seconds=max(0.0, now - queued[0].queued_at) if queued else None,
@@ -31,4 +31,9 @@ def picture_of(
         wanted=wanted,
         requested=sum(cell.requested for cell in cells),
         observed=sum(cell.observed or 0 for cell in cells),
+        min=pool.min,
+        max=pool.max,
+        warm=pool.warm,
+        schedule=pool.rule,
+        paused=pool.paused is not None,
     )

@@ -7,10 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
-from cell_records.obstacles import Obstacle
 from cell_records.record import CellState
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
@@ -22,132 +21,15 @@ from scaler.core.model import (
     LeaseState,
     Memory,
     Policy,
-    PoolPolicy,
     QueuedJob,
     RepositoryReading,
     Seen,
 )
-from tests.factories import NOW, an_obstacle
+from scaler.core.schedule import policy_at
+from tests.factories import NOW
+from tests.property.decision_facts import LABELS, OFTEN, facts, memories, policies, pools
 
 T = TypeVar("T")
-
-POOLS = ("linux", "large", "gpu")
-LABELS = ("self-hosted", "linux", "large", "gpu")
-REPOSITORIES = ("acme/a", "acme/b", "acme/c")
-MOMENTS = some.sampled_from([NOW - 1_000.0, NOW - 100.0, NOW - 30.0, NOW - 5.0, NOW])
-OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@some.composite
-def pools(draw: some.DrawFn, name: str) -> PoolPolicy:
-    """A pool with some labels and bounds."""
-    most = draw(some.integers(1, 12))
-    return PoolPolicy(
-        name=name,
-        labels=frozenset(draw(some.sets(some.sampled_from(LABELS), min_size=1))),
-        min=draw(some.integers(0, most)),
-        max=most,
-        warm=draw(some.integers(0, 3)),
-        priority=draw(some.integers(-1, 1)),
-        public_repositories=draw(some.booleans()),
-        linger_seconds=draw(some.sampled_from([0.0, 10.0])),
-    )
-
-
-@some.composite
-def policies(draw: some.DrawFn) -> Policy:
-    """One to three pools under a common bound."""
-    return Policy(
-        pools=tuple(draw(pools(name)) for name in POOLS[: draw(some.integers(1, 3))]),
-        max_instances=draw(some.integers(1, 30)),
-        settle_seconds=80.0,
-        direct=draw(some.booleans()),
-    )
-
-
-@some.composite
-def cells(draw: some.DrawFn, name: str) -> CellSeen:
-    """A cell in any state, also with counts that another hand has set; leases stand only where the gate is open."""
-    state = draw(some.sampled_from(CellState))
-    size = draw(some.integers(1, 5))
-    parked = draw(some.integers(0, size))
-    leases = [
-        LeaseSeen(
-            id=f"{name}-{number}",
-            state=draw(some.sampled_from(LeaseState)),
-            since=draw(MOMENTS),
-            job_id=draw(some.none() | some.integers(1, 20)),
-        )
-        for number in range(draw(some.integers(0, size)) if state is CellState.OPEN else 0)
-    ]
-    return CellSeen(
-        name=name,
-        pool=draw(some.sampled_from((*POOLS, "nobody's"))),
-        size=size,
-        state=state,
-        requested=draw(some.integers(0, size)),
-        observed=draw(some.none() | some.integers(0, size + 2)),
-        leases=tuple(leases),
-        parked=parked,
-        offered=draw(some.integers(0, parked)),
-        ready_at=draw(some.sampled_from([0.0, NOW - 1, NOW, NOW + 10])),
-        writable=draw(some.booleans() | some.just(True)),
-        fault=draw(some.none() | some.just("broken")),
-        obstacles=tuple(
-            an_obstacle(
-                f"{name}-{number}",
-                draw(some.sampled_from(Obstacle)),
-                at=draw(MOMENTS | some.just(NOW - 600.0)),
-            )
-            for number in range(draw(some.integers(0, 2)))
-        ),
-        served_at=draw(some.just(0.0) | MOMENTS),
-    )
-
-
-@some.composite
-def demands(draw: some.DrawFn) -> DemandSeen:
-    """Readings of up to three repositories; a job's id is its own, as at GitHub."""
-    names = draw(some.lists(some.sampled_from(REPOSITORIES), unique=True))
-    numbers = draw(some.lists(some.integers(1, 20), unique=True))
-    queued = [
-        QueuedJob(
-            id=number,
-            repository=draw(some.sampled_from(names)),
-            labels=frozenset(draw(some.sets(some.sampled_from((*LABELS, "windows")), max_size=2))),
-            queued_at=draw(MOMENTS),
-            public=draw(some.booleans()),
-        )
-        for number in numbers
-        if names
-    ]
-    readings = {
-        name: RepositoryReading(
-            at=draw(MOMENTS),
-            queued=tuple(job for job in queued if job.repository == name),
-            running=draw(some.dictionaries(some.integers(1, 9), some.integers(1, 20), max_size=3)),
-            quiet=draw(some.booleans()),
-        )
-        for name in names
-    }
-    return DemandSeen(repositories=readings, complete=draw(some.booleans()))
-
-
-@some.composite
-def facts(draw: some.DrawFn) -> Seen:
-    """Everything one tick may see."""
-    return Seen(
-        at=NOW,
-        demand=draw(demands()),
-        cells=tuple(draw(cells(f"cell-{number}")) for number in range(draw(some.integers(0, 6)))),
-        registrations_left=draw(some.integers(0, 10)),
-        writes_left=draw(some.integers(0, 5)),
-    )
-
-
-memories = some.builds(
-    Memory, surplus=some.dictionaries(some.sampled_from([f"cell-{number}" for number in range(6)]), MOMENTS)
-)
 
 
 @OFTEN
@@ -199,7 +81,7 @@ def test_the_same_facts_give_the_same_decision_again(policy: Policy, seen: Seen,
 def test_wanted_lies_within_the_bounds_of_its_pool(policy: Policy, seen: Seen, memory: Memory) -> None:
     """And every pool has its picture."""
     decision, _ = decide(policy, seen, memory)
-    bounds = {pool.name: (pool.min, pool.max) for pool in policy.pools}
+    bounds = {pool.name: (pool.min, pool.max) for pool in policy_at(policy, NOW).pools}
     assert [picture.pool for picture in decision.pools] == sorted(bounds)
     for picture in decision.pools:
         least, most = bounds[picture.pool]
@@ -259,7 +141,7 @@ def carried_out(seen: Seen, decision: Decision, *, later: float) -> Seen:
 @some.composite
 def fair_worlds(draw: some.DrawFn) -> tuple[Policy, Seen]:
     """One pool, sound cells that are open and settled or free, a queue that is known, and room in every budget."""
-    pool = replace(draw(pools("linux")), labels=frozenset(LABELS))
+    pool = replace(draw(pools("linux")), labels=frozenset(LABELS), schedule=(), paused=None)
     states = draw(some.lists(some.tuples(some.booleans(), some.integers(1, 4)), min_size=1, max_size=6))
     found = [
         CellSeen(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cell_records.record import CellState
+from scaler.errors import CapacityRefused, Throttled
 from tests.factories import a_record
-from tests.unit.test_cell_writer import WriterWorld
+from tests.unit.test_cell_writer import CELL, WriterWorld
 
 
 async def test_a_raise_whose_room_a_successor_has_spent_elsewhere_is_dropped() -> None:
@@ -36,3 +37,23 @@ async def test_a_lower_waits_until_the_minute_allows_another_write() -> None:
     world.clock.now += 61.0
     await world.carried()
     assert [count for _, count in world.cloud.writes] == [0]
+
+
+async def test_after_a_write_that_was_throttled_no_cell_is_written_for_a_while() -> None:
+    """The quota is the project's: a write for another cell would be refused too."""
+    world = WriterWorld(a_record(state=CellState.OPEN))
+    world.cloud.fails = [Throttled("Quota exceeded for WritePerMinute", remedy="later")]
+    await world.raised(2)
+    left = [world.budget.left(world.clock() + after) for after in (0.0, 19.0, 21.0)]
+    assert left[:2] == [0, 0]
+    assert left[2] > 0
+
+
+async def test_a_refusal_of_capacity_is_kept_with_its_moment_until_the_cell_is_written_again() -> None:
+    world = WriterWorld(a_record(state=CellState.OPEN))
+    world.cloud.failed_operation = CapacityRefused("CpuAllocPerProjectRegion allowed: 0")
+    await world.raised(2)
+    assert world.writer.refused_at == {CELL: world.clock()}
+    world.cloud.failed_operation = None
+    await world.raised(3)
+    assert world.writer.refused_at == {}

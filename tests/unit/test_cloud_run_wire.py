@@ -101,6 +101,26 @@ def test_cloud_runs_own_words_about_a_failure_are_kept() -> None:
     assert read(terminalCondition={"state": "CONDITION_FAILED"}).failure == "Cloud Run gives no reason"
 
 
+@pytest.mark.parametrize(
+    ("message", "moment", "refused_at"),
+    [
+        (
+            "Quota violated: - CpuAllocPerProjectRegion allowed: 0",
+            "2026-11-26T08:00:00.123456789Z",
+            1795680000.123456,
+        ),
+        ("Quota violated: - CpuAllocPerProjectRegion allowed: 0", "today", None),
+        ("the image does not exist", "2026-11-26T08:00:00Z", None),
+    ],
+)
+def test_a_failure_for_want_of_capacity_says_since_when(
+    message: str, moment: str, refused_at: float | None
+) -> None:
+    """Other failures say nothing about how many instances the region has room for."""
+    condition = {"state": "CONDITION_FAILED", "message": message, "lastTransitionTime": moment}
+    assert read(terminalCondition=condition).refused_at == pytest.approx(refused_at)
+
+
 def test_a_page_names_the_next_one() -> None:
     pools, token = worker_pools(json.dumps({"workerPools": [pool_json()], "nextPageToken": "p2"}).encode())
     assert ([pool.id for pool in pools], token) == (["linux-a1"], "p2")

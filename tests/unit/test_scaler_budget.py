@@ -53,3 +53,10 @@ def test_a_clock_that_is_set_back_does_not_use_up_the_limit_for_ever() -> None:
     assert budget.left(5_000.0) == 2
     budget.use(5_000.0)
     assert budget.left(5_001.0) == 1
+
+
+def test_what_another_hand_has_used_up_counts_as_used_for_a_while() -> None:
+    """A refusal says more than our own count; a clock that is set back does not make the while longer."""
+    budget = MinuteBudget(10)
+    budget.use_up(100.0, seconds=20.0)
+    assert [budget.left(now) for now in (100.0, 119.9, 120.0, 50.0)] == [0, 0, 10, 10]

@@ -10,9 +10,8 @@ from cell_records.record import CellRecord, Ghost
 from github_api import client
 from github_api.values import Job, JobStatus
 from scaler import cell_keeper, demand_watch
-from scaler.core import decide as decision
 from scaler.core import demand as matching
-from scaler.core import need, unservable
+from scaler.core import need, shrinking, unservable
 from scaler.core.decide import decide
 from scaler.core.model import (
     DemandSeen,
@@ -232,7 +231,7 @@ ROWS = (
     Row(
         name="one-empty-reading",
         holds=one_empty_reading,
-        without=patched(decision, "_unconfirmed", lambda since, demand: set()),
+        without=patched(shrinking, "_unconfirmed", lambda since, demand: set()),
     ),
     Row(
         name="empty-lists-in-an-incident",

@@ -11,8 +11,7 @@ from cell_records.record import CellState
 from scaler import removals
 from scaler.cell_writer import CellWriter
 from scaler.cloud_run.wire import Operation, WorkerPool
-from scaler.core import decide as decision
-from scaler.core import invariants, need
+from scaler.core import invariants, need, shrinking
 from scaler.core.decide import decide
 from scaler.core.model import CellSeen, LeaseState, Memory, Reason
 from scaler.errors import CapacityRefused
@@ -77,13 +76,13 @@ def a_cell_with_one_busy_runner_among_idle_ones() -> None:
 
 def leases_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """Only the queue says what is needed."""
-    shrink = decision._shrink
+    shrink = shrinking.shrink
 
     def blind(need, *rest):  # type: ignore[no-untyped-def] # handed through
         cells = [replace(cell, leases=()) for cell in need.cells]
         shrink(replace(need, cells=cells, busy=0), *rest)
 
-    patch.setattr(decision, "_shrink", blind)
+    patch.setattr(shrinking, "shrink", blind)
 
 
 async def no_capacity_after_a_burst() -> None:

@@ -1,0 +1,28 @@
+"""PURE: which parked instances are offered a lease now."""
+
+from __future__ import annotations
+
+from scaler.core.model import Grant, Limit, Reason
+from scaler.core.need import Need, open_cells
+from scaler.core.plan import Budget, Plan
+
+
+def grant(need: Need, budget: Budget, plan: Plan, *, direct: bool) -> None:
+    """Offer leases to parked instances, in the fullest cells first so that the emptiest drain.
+
+    Cells whose last lease had no job for its image come last: with a rollout under way others may be sound.
+    """
+    short = 0 if direct else need.may_lease
+    for cell in sorted(
+        open_cells(need.cells), key=lambda each: (each.fails, not each.leases, each.size, each.name)
+    ):
+        ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
+        leases = min(ready, budget.registrations)
+        if leases < ready:
+            plan.limits.append(
+                Limit(pool=need.policy.name, reason=Reason.NO_REGISTRATIONS_LEFT, short=ready - leases)
+            )
+        if leases > 0:
+            plan.grants.append(Grant(cell=cell.name, leases=leases, reason=Reason.PARKED_CAN_TAKE))
+            budget.registrations -= leases
+            short -= leases

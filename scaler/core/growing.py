@@ -1,0 +1,123 @@
+"""PURE: which cells are raised, and what stops the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cell_records.record import CellState
+from scaler.core import capacity
+from scaler.core.failed import limits_of_failed
+from scaler.core.model import Capacity, CellSeen, Limit, Raise, Reason, Seen
+from scaler.core.need import Need, open_cells
+from scaler.core.plan import Budget, Plan
+
+
+def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity) -> None:
+    """Raise cells until the pool has what it wants or a bound says stop. `known`: what Cloud Run has refused."""
+    pool = need.policy
+    short = need.needed() - sum(cell.expected for cell in open_cells(need.cells))
+    if pool.paused is not None:
+        left = max(0, short) + need.uncovered
+        plan.limits.extend([Limit(pool=pool.name, reason=pool.paused, short=left)] if left else [])
+        return
+    short = _held_back(need, short, plan)
+    plan.limits.extend(_left_by_max(need, short))
+    if short <= 0:
+        return
+    plan.limits.extend(limits_of_failed(pool.name, need.cells))
+    room = pool.max - sum(cell.counted for cell in need.cells)
+    # What the pool's max leaves is told above.
+    short = min(short, max(0, room))
+    if short > max(0, budget.instances):
+        left = short - max(0, budget.instances)
+        plan.limits.append(Limit(pool=pool.name, reason=Reason.AT_DEPLOYMENT_MAX, short=left))
+        short -= left
+    reason = _growth_reason(need)
+    for cell in _growable(need.cells, short=short, writes=budget.writes, now=seen.at):
+        if short <= 0:
+            break
+        if budget.writes <= 0:
+            plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
+            return
+        more = budget.within_capacity(min(short, cell.size - cell.counted))
+        if more <= 0:
+            limit = Limit(
+                pool=pool.name, reason=Reason.CAPACITY_LEARNT, short=short, detail=capacity.words(known)
+            )
+            plan.limits.append(limit)
+            plan.look_again_at = min(plan.look_again_at, max(capacity.next_try_at(known), seen.at + 1.0))
+            return
+        plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
+        budget.writes -= 1
+        budget.shrink_writes -= 1
+        budget.instances -= more
+        short -= more
+    if short > 0:
+        wrong = {cell.fault or cell.failed for cell in need.cells}
+        faults = "; ".join(sorted(each for each in wrong if each is not None))
+        plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_FREE_CELL, short=short, detail=faults))
+        cooling = [
+            cell.ready_at for cell in need.cells if cell.state is CellState.ZERO and cell.ready_at > seen.at
+        ]
+        plan.look_again_at = min([plan.look_again_at, *cooling])
+
+
+def _left_by_max(need: Need, short: int) -> Iterator[Limit]:
+    """What the pool's max in force forbids: instances, and leases for instances that are already there."""
+    pool = need.policy
+    room = pool.max - sum(cell.counted for cell in need.cells)
+    free = sum(max(0, cell.expected - cell.held - cell.offered) for cell in open_cells(need.cells))
+    withheld = min(need.to_serve, free) - min(need.may_lease, free)
+    left = max(0, short - max(0, room)) + withheld
+    if left > 0:
+        reason = Reason.AT_POOL_MAX if pool.max else Reason.SCHEDULE_ALLOWS_NONE
+        yield Limit(pool=pool.name, reason=reason, short=left, detail=pool.rule and f"schedule {pool.rule}")
+
+
+def _held_back(need: Need, short: int, plan: Plan) -> int:
+    """How many more instances a pool may ask for whose last leases have met an obstacle."""
+    held = need.held_back
+    if held is None:
+        return short
+    free = sum(cell.counted - cell.held for cell in open_cells(need.cells))
+    may = max(0, need.to_serve - max(0, free))
+    left_out = need.uncovered - need.to_serve + max(0, short - may)
+    if left_out > 0:
+        plan.limits.append(
+            Limit(pool=need.policy.name, reason=held.reason, short=left_out, detail=held.detail)
+        )
+    if not held.tries:
+        plan.look_again_at = min(plan.look_again_at, held.until)
+    return min(short, may)
+
+
+def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[CellSeen]:
+    """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
+    lasts.
+    """
+    usable = [
+        cell
+        for cell in cells
+        if cell.writable and cell.fault is None and cell.failed is None and cell.counted < cell.size
+    ]
+    started = sorted(
+        (cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: (cell.fails, cell.name)
+    )
+    free = sorted(
+        (cell for cell in usable if cell.state is CellState.ZERO and cell.ready_at < now),
+        key=lambda cell: (cell.fails, cell.size, cell.name),
+    )
+    reach, needed = sum(cell.size - cell.counted for cell in started), len(started)
+    for cell in free:
+        if reach >= short:
+            break
+        reach, needed = reach + cell.size, needed + 1
+    if needed > writes:
+        free.sort(key=lambda cell: (cell.fails, -cell.size, cell.name))
+    return started + free
+
+
+def _growth_reason(need: Need) -> Reason:
+    if need.to_serve:
+        return Reason.QUEUED_JOBS
+    return Reason.KEEP_WARM if need.busy + need.policy.warm > need.policy.min else Reason.KEEP_MIN

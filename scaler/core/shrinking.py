@@ -1,0 +1,78 @@
+"""PURE: which cells are surplus, since when, and which of them may be closed now."""
+
+from __future__ import annotations
+
+from scaler.core.failed import failed_and_empty
+from scaler.core.model import CellSeen, Close, DemandSeen, Limit, Memory, Reason, Seen
+from scaler.core.need import Need, open_cells
+from scaler.core.plan import Plan
+from scaler.core.sharing import Closable
+
+# A cell that Cloud Run could not fill stands in the way of others as long as it counts: it is emptied before all others.
+LONGER_THAN_ANY_SECONDS = 1e9
+
+
+def shrink(need: Need, seen: Seen, memory: Memory, plan: Plan) -> None:
+    """Find the cells that the pool does not need, and put forward those for which linger and a second reading
+    have passed.
+
+    The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
+    where the admin wants no linger, the end of the last lease itself may close a cell.
+    """
+    standing = sum(cell.expected for cell in open_cells(need.cells))
+    offers = {grant.cell: grant.leases for grant in plan.grants}
+    ended = 0
+    closed = _empty_failed(need, seen, plan)
+    for cell in sorted(
+        open_cells(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)
+    ):
+        busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
+        if cell.fault is not None or not cell.writable or (busy and need.policy.linger_seconds > 0):
+            continue
+        if cell.name in closed:
+            continue
+        if standing - cell.expected < need.wanted(without_busy=ended + busy):
+            continue
+        standing, ended = standing - cell.expected, ended + busy
+        since = memory.surplus.get(cell.name, seen.at)
+        plan.memory[cell.name] = since
+        unconfirmed = _unconfirmed(since, seen.demand)
+        lingers_until = since + need.policy.linger_seconds
+        if seen.at < lingers_until:
+            plan.look_again_at = min(plan.look_again_at, lingers_until)
+        elif not seen.demand.complete:
+            plan.limits.append(Limit(pool=cell.pool, reason=Reason.DEMAND_UNKNOWN, short=0))
+        elif unconfirmed:
+            plan.confirm |= unconfirmed
+        else:
+            plan.surplus.add(cell.name)
+            if busy == 0:
+                plan.closable.append(_closable(cell, Reason.SURPLUS, idle_seconds=seen.at - since))
+
+
+def _empty_failed(need: Need, seen: Seen, plan: Plan) -> set[str]:
+    """Put forward the cells that Cloud Run could not fill and that hold nothing; gives their names."""
+    busy = {grant.cell for grant in plan.grants} | {rise.cell for rise in plan.raises}
+    failed = failed_and_empty(need.cells, busy=busy) if seen.demand.complete else []
+    plan.closable.extend(
+        _closable(cell, Reason.COUNT_FAILED, idle_seconds=LONGER_THAN_ANY_SECONDS) for cell in failed
+    )
+    return {cell.name for cell in failed}
+
+
+def _closable(cell: CellSeen, reason: Reason, *, idle_seconds: float) -> Closable:
+    return Closable(
+        pool=cell.pool,
+        close=Close(cell=cell.name, reason=reason),
+        instances=cell.counted,
+        idle_seconds=idle_seconds,
+    )
+
+
+def _unconfirmed(since: float, demand: DemandSeen) -> set[str]:
+    """Repositories that have not been surely read again since the surplus began; quiet ones have said enough."""
+    return {
+        name
+        for name, reading in demand.repositories.items()
+        if not reading.quiet and (reading.unsettled or reading.at <= since)
+    }
