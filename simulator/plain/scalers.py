@@ -108,6 +108,7 @@ class QuiescentLoop:
         self._jobs = jobs
         self._max_runners = assumptions.max_runners
         self._look_again = False
+        self._repeats = False
 
     def begin(self) -> None:
         self._look()
@@ -128,6 +129,12 @@ class QuiescentLoop:
 
     def _written(self, answer: Answer) -> None:
         if answer is Answer.REFUSED:
-            self._time.after(_AGAIN, self._look)
+            if not self._repeats:
+                self._repeats = True
+                self._time.after(_AGAIN, self._repeat)
         elif self._look_again:
             self._look()
+
+    def _repeat(self) -> None:
+        self._repeats = False
+        self._look()
