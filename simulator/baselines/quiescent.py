@@ -1,7 +1,8 @@
 """PURE: the plainest rule that spares jobs in one worker pool: up with demand, down only when there is nothing to do at all.
 
 Nobody publishes it; it is what is left of one worker pool if no running job may be hit, since Cloud Run picks the victims. Its
-price is that one long job keeps every instance of a burst.
+price is that one long job keeps every instance of a burst. It is not quite safe: nothing keeps a runner from taking a job between
+the look and the write, so a job that comes in that fraction of a second is hit.
 """
 
 from __future__ import annotations
