@@ -1,7 +1,7 @@
 """GitHub as a runner pool sees it: an App's installation, its runs and jobs, and the runners of one scope.
 
 Says which URL each call has and who may ask it; `transport` sends, `wire` reads. Knows nothing of pools,
-cells or leases.
+cells or leases. More than 350 lines, because one page shows every call that goes to GitHub.
 """
 
 import asyncio
@@ -125,22 +125,39 @@ class GitHub:
         return tuple({repository.full_name: repository for page in pages for repository in page}.values())
 
     async def workflow_runs(
-        self, repository: str, *, status: str, urgency: Urgency = Urgency.NAMED
+        self,
+        repository: str,
+        *,
+        status: str,
+        created: str | None = None,
+        urgency: Urgency = Urgency.NAMED,
     ) -> tuple[WorkflowRun, ...]:
-        """All runs of `owner/name` with that status (`queued`, `in_progress`), each once. GitHub shows 1,000
-        at most.
+        """All runs of `owner/name` with that status (`queued`, `in_progress`, `completed`), each once. GitHub shows
+        1,000 at most: `github_api.finished` finds more. `created`: only those of a range of time, in its words.
         """
-        url = self._list_url(
-            f"{_repository_path(repository)}/actions/runs", status=status, exclude_pull_requests="true"
-        )
+        url = self._runs_url(repository, status=status, created=created, per_page=_PER_PAGE)
         name = f"list the {status} runs of {repository}"
         return _each_once(await self._pages_of(name, url, wire.workflow_runs, urgency=urgency))
 
+    async def number_of_runs(
+        self, repository: str, *, status: str, created: str, urgency: Urgency = Urgency.NAMED
+    ) -> int:
+        """How many such runs there are; whether the number itself ends at 1,000 is not documented."""
+        url = self._runs_url(repository, status=status, created=created, per_page=1)
+        name = f"count the {status} runs of {repository}"
+        return (await self._page(name, url, wire.how_many, urgency=urgency)).value
+
     async def jobs_of_run(
-        self, repository: str, run_id: int, *, urgency: Urgency = Urgency.NAMED
+        self,
+        repository: str,
+        run_id: int,
+        *,
+        every_attempt: bool = False,
+        urgency: Urgency = Urgency.NAMED,
     ) -> tuple[Job, ...]:
-        """All jobs of the run's latest attempt. May be empty for a moment after the run was made."""
-        url = self._list_url(f"{_repository_path(repository)}/actions/runs/{run_id}/jobs", filter="latest")
+        """All jobs of the run's latest attempt, or of every one. May be empty for a moment after the run was made."""
+        wanted = "all" if every_attempt else "latest"
+        url = self._list_url(f"{_repository_path(repository)}/actions/runs/{run_id}/jobs", filter=wanted)
         name = f"list the jobs of run {run_id} of {repository}"
         return _each_once(await self._pages_of(name, url, wire.jobs, urgency=urgency))
 
@@ -231,8 +248,13 @@ class GitHub:
 
     # How
 
+    def _runs_url(self, repository: str, *, status: str, created: str | None, per_page: int) -> str:
+        query = {"status": status, **({} if created is None else {"created": created})}
+        path = f"{_repository_path(repository)}/actions/runs"
+        return self._list_url(path, **query, exclude_pull_requests="true", per_page=str(per_page))
+
     def _list_url(self, path: str, **query: str) -> str:
-        return f"{self._url}{path}?{urlencode({**query, 'per_page': str(_PER_PAGE)}, quote_via=quote)}"
+        return f"{self._url}{path}?{urlencode({**query, 'per_page': query.get('per_page', str(_PER_PAGE))}, quote_via=quote)}"
 
     async def _pages_of(
         self, name: str, url: str, parse: Callable[[bytes], T], *, urgency: Urgency = Urgency.NAMED

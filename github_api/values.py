@@ -105,7 +105,8 @@ class WorkflowRun:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job of a run. `labels` are lower-case, since GitHub matches them without case; `labels_as_written`
-    are for people.
+    are for people. `created_at` is when it was queued; `started_at` is set from then on, and says when a runner began only
+    once there is a runner. The names of workflow and runner group are None where GitHub gives none.
     """
 
     id: int
@@ -121,6 +122,8 @@ class Job:
     runner_id: int | None
     runner_name: str | None
     html_url: str | None
+    workflow_name: str | None = None
+    runner_group_name: str | None = None
     labels: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

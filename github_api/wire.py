@@ -71,6 +71,11 @@ def workflow_runs(body: bytes) -> tuple[WorkflowRun, ...]:
     )
 
 
+def how_many(body: bytes) -> int:
+    """How many results a list has in all, whatever the page."""
+    return whole(_document(body), "total_count")
+
+
 def jobs(body: bytes) -> tuple[Job, ...]:
     """https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run"""
     return tuple(_job(item) for item in objects(_document(body), "jobs"))
@@ -160,6 +165,8 @@ def _job(data: Mapping[str, Any]) -> Job:
         runner_id=id_or_none(data, "runner_id"),
         runner_name=text_or_none(data, "runner_name"),
         html_url=text_or_none(data, "html_url"),
+        workflow_name=text_or_none(data, "workflow_name"),
+        runner_group_name=text_or_none(data, "runner_group_name"),
     )
 
 

@@ -6,7 +6,8 @@
     ├── WorkflowError     21  a workflow file cannot be shown, and so is not run
     ├── SourceError       22  the source folder cannot be copied
     ├── AccountError      23  no unprivileged account can run the steps
-    └── UnfinishedError   24  the demo's time was over before the last job ended
+    ├── UnfinishedError   24  the demo's time was over before the last job ended
+    └── HistoryError      25  GitHub's history could not be read, or holds no job for a pool
 
 Exit code 1 is kept for a demo that ran to its end and did not keep its promise; 130 for Ctrl-C. The
 codes of the scaler are in docs/reference/exit_codes.md. I know none of the other parts.
@@ -62,3 +63,9 @@ class UnfinishedError(CommandError):
     """The demo's time was over before the last job ended."""
 
     exit_code = 24
+
+
+class HistoryError(CommandError):
+    """GitHub's history could not be read, or holds no job for a pool."""
+
+    exit_code = 25

@@ -134,7 +134,7 @@ def assemble(
 
     times, owner, clock = config.times, config.deployment, time.time
     journal, instances = Journal(), Instances(clock, monotonic=time.monotonic)
-    github = _github(config, env)
+    github = github_of(config, env)
     records = _records(config)
     cloud = CloudRun(
         project=config.cloud_run.project,
@@ -205,7 +205,7 @@ def assemble(
 
     demand = DemandWatch(
         github,
-        only=frozenset(config.github.repositories or _only(config)),
+        only=repositories_of(config),
         clock=clock,
         on_reading=on_change,
         on_started=on_started,
@@ -301,7 +301,8 @@ def _no_terms(pool: str) -> Terms:
     )
 
 
-def _github(config: Config, env: Mapping[str, str]) -> GitHub:
+def github_of(config: Config, env: Mapping[str, str]) -> GitHub:
+    """GitHub as the App of this configuration. Blocks while the key is read. Raises SecretUnreadable, GitHubRefused."""
     pem = _secret(config, "github.private_key", config.github.private_key, env)
     try:
         key = AppKey.from_pem(pem)
@@ -329,8 +330,10 @@ def _secret(config: Config, key: str, reference: SecretReference, env: Mapping[s
         raise SecretUnreadable(f"{key}: {error.what}", remedy=error.remedy) from error
 
 
-def _only(config: Config) -> tuple[str, ...]:
-    return () if config.github.repository is None else (config.github.repository,)
+def repositories_of(config: Config) -> frozenset[str]:
+    """The repositories whose jobs are counted, as the configuration writes them; none named means all that can be seen."""
+    of_scope = () if config.github.repository is None else (config.github.repository,)
+    return frozenset(config.github.repositories or of_scope)
 
 
 def _own_name() -> str:

@@ -24,6 +24,10 @@ PREFIX: Final = "/api/v3"
 ERRORS_OF_EVERY_CALL: Final = frozenset({400, 401, 403, 404, 415, 429, 500, 502, 503, 504})
 WITHOUT_BODY: Final = frozenset({204, 304})
 
+# Query parameters that are described as a moment, while their prose and GitHub take a range of moments.
+# https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository
+RANGES: Final = frozenset({"created"})
+
 FORMATS: Final = FormatChecker(formats=())
 
 
@@ -94,7 +98,19 @@ def _check_query(where: str, operation: Mapping[str, Any], query: str) -> None:
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in declared:
             raise SchemaMismatchError(f"{where} has no query parameter {name!r}; it has {sorted(declared)}")
-        _check(f"{where}?{name}", declared[name], _query_value(value, declared[name].get("type")))
+        for part in _ends_of_range(value) if name in RANGES else (value,):
+            _check(f"{where}?{name}", declared[name], _query_value(part, declared[name].get("type")))
+
+
+def _ends_of_range(text: str) -> list[str]:
+    """The moments that a range names: `A..B`, `A..*`, `>=A` and so on. Days become their first moment.
+
+    https://docs.github.com/en/search-github/getting-started-with-searching-on-github/understanding-the-search-syntax#query-for-dates
+    """
+    ends = [re.sub(r"^[<>]=?", "", end) for end in text.split("..")]
+    return [
+        f"{end}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", end) else end for end in ends if end != "*"
+    ]
 
 
 def _query_value(text: str, kind: str | None) -> object:

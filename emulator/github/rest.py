@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.github import wire_accounts, wire_actions
+from emulator.github.created import created_filter
 from emulator.github.faults import Fault
 from emulator.github.gateway import Call, Credential, Handler, Operation, Reply
 from emulator.github.jit_configuration import encoded_jit_configuration
@@ -210,6 +211,10 @@ def _run_filters(call: Call) -> list[Callable[[Run], bool]]:
         filters.append(lambda run: query["head_sha"] == run.head_sha)
     if "actor" in query:
         filters.append(lambda run: query["actor"].casefold() == run.repository.owner.casefold())
+    if "created" in query:
+        is_in_range, ahead_seconds = created_filter(query["created"]), call.links.ahead_seconds
+        # GitHub filters by what it shows, and that is by its own clock.
+        filters.append(lambda run: is_in_range(run.created_at + ahead_seconds))
     return filters
 
 
