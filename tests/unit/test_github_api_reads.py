@@ -136,3 +136,27 @@ async def test_a_strange_success_is_githubs_fault(body: str) -> None:
 async def test_a_name_that_would_bend_the_url_is_refused() -> None:
     with github_world() as world, pytest.raises(ValueError, match="full name"):
         await world.github.job("acme/../x?y", 1)
+
+
+async def test_the_jobs_of_every_attempt_are_asked_for_as_such() -> None:
+    """GitHub's list is that of the latest attempt unless it is asked for all."""
+    with github_world() as world:
+        world.router.get(JOBS).mock(return_value=page("jobs", [job(1, run_attempt=1), job(2, run_attempt=2)]))
+        await world.github.jobs_of_run("acme/widgets", 7)
+        found = await world.github.jobs_of_run("acme/widgets", 7, every_attempt=True)
+        asked = [request.url.params["filter"] for request in world.calls("/jobs")]
+    assert [each.run_attempt for each in found] == [1, 2]
+    assert asked == ["latest", "all"]
+
+
+async def test_runs_of_a_span_are_counted_with_one_small_page() -> None:
+    """The number is the total of the list, not of its page."""
+    with github_world() as world:
+        world.router.get(f"{API}/repos/acme/widgets/actions/runs").mock(
+            return_value=httpx.Response(200, json={"total_count": 1234, "workflow_runs": [run(7)]})
+        )
+        span = "2027-01-15T08:00:00Z..2027-01-15T09:00:00Z"
+        found = await world.github.number_of_runs("acme/widgets", status="completed", created=span)
+        query = world.calls("/actions/runs")[0].url.params
+    assert found == 1234
+    assert (query["created"], query["per_page"], query["status"]) == (span, "1", "completed")
