@@ -26,6 +26,8 @@ def learnt(before: Capacity, cells: Iterable[CellSeen], *, now: float) -> Capaci
     cells = tuple(cells)
     # What a clock ahead of ours has written counts once its moment has come.
     refused_at = max((cell.refused_at for cell in cells if cell.refused_at <= now), default=0.0)
+    if before.limit is None and refused_at <= before.refused_at:
+        return before
     there = sum(map(_surely_there, cells))
     if refused_at > before.refused_at:
         if now >= refused_at + FORGOTTEN_AFTER_SECONDS:

@@ -151,25 +151,25 @@ class CellSeen:
     served_at: float = 0.0
     refused_at: float = 0.0
 
-    @property
-    def held(self) -> int:
-        """Leases that surely hold an instance; the instance of a silent one may long be replaced."""
-        return sum(lease.state is not LeaseState.SILENT for lease in self.leases)
+    # Worked out once, because a decision asks for them again and again.
+    held: int = field(init=False, repr=False, compare=False)
+    """Leases that surely hold an instance; the instance of a silent one may long be replaced."""
+    counted: int = field(init=False, repr=False, compare=False)
+    """What bounds count: a cell that was asked for, or is still there, is paid for."""
+    expected: int = field(init=False, repr=False, compare=False)
+    """How many instances will serve: all that were asked for, or only those that are there when the rest was refused."""
+
+    def __post_init__(self) -> None:
+        held = sum(lease.state is not LeaseState.SILENT for lease in self.leases)
+        counted = max(self.requested, self.observed or 0)
+        expected = counted if self.failed is None else min(counted, held + self.parked)
+        for name, value in (("held", held), ("counted", counted), ("expected", expected)):
+            object.__setattr__(self, name, value)
 
     @property
     def fails(self) -> bool:
         """Whether its last lease met an obstacle: its image may differ from that of other cells."""
         return any(each.at > self.served_at for each in self.obstacles)
-
-    @property
-    def counted(self) -> int:
-        """What bounds count: a cell that was asked for, or is still there, is paid for."""
-        return max(self.requested, self.observed or 0)
-
-    @property
-    def expected(self) -> int:
-        """How many instances will serve: all that were asked for, or only those that are there when the rest was refused."""
-        return self.counted if self.failed is None else min(self.counted, self.held + self.parked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

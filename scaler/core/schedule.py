@@ -40,6 +40,8 @@ def pool_at(pool: PoolPolicy, at: float) -> PoolPolicy:
 
 def policy_at(policy: Policy, at: float) -> Policy:
     """The deployment as it is wanted at a moment."""
+    if not any(pool.schedule for pool in policy.pools):
+        return policy
     return replace(policy, pools=tuple(pool_at(pool, at) for pool in policy.pools))
 
 

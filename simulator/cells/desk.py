@@ -80,6 +80,7 @@ class Mind(Protocol):
 
 @dataclass(slots=True)
 class _Parked:
+    boot: str
     ask: int
     answer: Callable[[bool | AskRefused | Lost], None] | None
     since: float
@@ -107,6 +108,7 @@ class Desk:
         self._mind = mind
         self._stumble = stumble
         self._parked: dict[str, dict[str, _Parked]] = {}
+        self._offers: dict[tuple[str, str], float] = {}
         self._begun_at = time.now
         self.registrations = registrations
         self.heard: dict[str, LeaseHeard] = {}
@@ -122,15 +124,9 @@ class Desk:
 
     def forget_silent(self) -> None:
         """Offers that nobody took up count no longer."""
-        for cell, boots in self._parked.items():
-            late = [
-                boot
-                for boot, each in boots.items()
-                if each.offered_at is not None and self._time.now >= each.offered_at + OFFER_SECONDS
-            ]
-            for boot in late:
-                del boots[boot]
-                self._mind.heard_in(cell)
+        for (cell, boot), at in list(self._offers.items()):
+            if self._time.now >= at + OFFER_SECONDS:
+                self._forget(cell, boot)
 
     def offer(self, cell: str, leases: int) -> None:
         """Offer leases to the longest parked."""
@@ -138,6 +134,7 @@ class Desk:
         for each in sorted(waiting, key=lambda parked: parked.since)[:leases]:
             assert each.answer is not None
             answer, each.answer, each.offered_at = each.answer, None, self._time.now
+            self._offers[cell, each.boot] = self._time.now
             self._time.after(CALL_SECONDS, partial(answer, True))
         self._mind.heard_in(cell)
 
@@ -154,6 +151,7 @@ class Desk:
                     answer, each.answer = each.answer, None
                     self._time.after(CALL_SECONDS, partial(answer, Lost()))
         self._parked.clear()
+        self._offers.clear()
 
     # The four calls.
 
@@ -171,8 +169,13 @@ class Desk:
             return
         boots = self._parked.setdefault(cell, {})
         known = boots.get(boot)
+        self._offers.pop((cell, boot), None)
         parked = _Parked(
-            ask=ask, answer=answer, since=now if known is None else known.since, poll=next(_numbers)
+            boot=boot,
+            ask=ask,
+            answer=answer,
+            since=now if known is None else known.since,
+            poll=next(_numbers),
         )
         boots[boot] = parked
         if known is None or known.offered_at is not None or self._mind.is_short():
@@ -228,6 +231,7 @@ class Desk:
             self._forget(cell, boot)
 
     def _forget(self, cell: str, boot: str) -> None:
+        self._offers.pop((cell, boot), None)
         if self._parked.get(cell, {}).pop(boot, None) is not None:
             self._mind.heard_in(cell)
 

@@ -42,6 +42,9 @@ class Owner(Protocol):
     def nudge(self) -> None:
         """Tick soon."""
 
+    def is_short(self) -> bool:
+        """Whether the last decision left anything that was wanted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -78,6 +81,7 @@ class Performer:
         self.in_flight: dict[str, str] = {}
         self.rests: dict[str, Rest] = {}
         self.last_write_at: dict[str, float] = {}
+        self.refused_at: dict[str, float] = {}
 
     def rest(self, cell: str) -> Rest | None:
         """Why the cell is left alone now, if it is."""
@@ -144,6 +148,7 @@ class Performer:
         etag = cast("PoolReading", request.reading).etag
         self.budget.use(now)
         self.last_write_at[cell] = now
+        self.refused_at.pop(cell, None)
         drawn = self._chance.random()
 
         def deliver() -> None:
@@ -157,6 +162,8 @@ class Performer:
             if answer in (Answer.TAKEN, Answer.STALE):
                 answered(answer is Answer.TAKEN)
             else:
+                if answer is Answer.NO_CAPACITY:
+                    self.refused_at[cell] = self._time.now
                 self._fail(cell, steps, RESTS[answer], answer.value)
 
         if drawn < faults.writes_late + faults.writes_unanswered:
@@ -188,7 +195,8 @@ class Performer:
     def _over(self, cell: str) -> None:
         self.in_flight.pop(cell, None)
         self._owner.heard_in(cell)
-        self._owner.nudge()
+        if self._owner.is_short():
+            self._owner.nudge()
 
 
 def _name(request: Request) -> str:

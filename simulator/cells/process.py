@@ -41,7 +41,7 @@ ADOPT_AFTER_SECONDS = 30.0
 
 # Signals that come closer together than this share one tick. The real loop's is a fortieth of a second; this one keeps a
 # simulated day short and adds at most so much to a wait.
-BETWEEN_TICKS_SECONDS = 0.1
+BETWEEN_TICKS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,8 @@ class ScalerProcess:
         self._readings: dict[str, PoolReading] = {}
         self._demand: dict[str, RepositoryReading] = {}
         self._job_of_runner: dict[int, int] = {}
+        # Of leases whose job no reading has shown yet.
+        self._cell_of_runner: dict[int, str] = {}
         self._seen: dict[str, CellSeen] = {}
         self._news = set(self._cells)
         self._due = float("inf")
@@ -191,21 +193,18 @@ class ScalerProcess:
         reading = self._github.reading(repository)
         before = self._demand.get(repository.name)
         self._demand[repository.name] = reading
-        for runner, job in reading.running.items():
-            if runner not in self._job_of_runner:
-                self._job_of_runner[runner] = job
-        if before is None or before.queued != reading.queued or before.running != reading.running:
-            self._news.update(self._cells_with_unknown_jobs())
-            self.nudge()
-        elif repository.name in self._confirming:
+        self._job_of_runner.update(reading.running)
+        for runner in reading.running.keys() & self._cell_of_runner.keys():
+            self._news.add(self._cell_of_runner.pop(runner))
+        if self._is_news(before, reading) or repository.name in self._confirming:
             self.nudge()
 
-    def _cells_with_unknown_jobs(self) -> list[str]:
-        return [
-            name
-            for name, cell in self._seen.items()
-            if any(lease.job_id is None and lease.runner_id in self._job_of_runner for lease in cell.leases)
-        ]
+    @staticmethod
+    def _is_news(before: RepositoryReading | None, reading: RepositoryReading) -> bool:
+        """Whether a reading shows a job that waits and was not shown before; that fewer wait leads to nothing by itself."""
+        newest = max((job.id for job in reading.queued), default=0)
+        known = 0 if before is None else max((job.id for job in before.queued), default=0)
+        return newest > known
 
     def _sweep(self) -> None:
         if self.alive:
@@ -258,7 +257,7 @@ class ScalerProcess:
         broken = violations(self._policy, seen, decision) if self._checked else []
         self._watcher.decided(broken)
         self._decision = decision
-        self._short = any(picture.uncovered for picture in decision.pools)
+        self._short = bool(decision.limits) or any(picture.uncovered for picture in decision.pools)
         if self._leads and not broken:
             self._act(seen, decision, fresh=look)
         if look:
@@ -271,6 +270,9 @@ class ScalerProcess:
             self.performer.rest(name)
         for name in self._news:
             cell = self._seen[name] = self._cell_seen(self._cells[name])
+            for lease in cell.leases:
+                if lease.runner_id is not None and lease.job_id is None:
+                    self._cell_of_runner[lease.runner_id] = name
             _note(self._offered, name, cell.offered > 0)
             moving = cell.state is CellState.CLOSING or cell.requested != cell.observed
             _note(self._unsettled, name, moving)
@@ -315,16 +317,21 @@ class ScalerProcess:
             failed=None if reading is None or writing else reading.failure,
             obstacles=record.obstacles,
             served_at=record.served_at,
+            refused_at=self.performer.refused_at.get(cell.name, 0.0),
         )
 
     def _look_at_cells(self) -> None:
         self._looked_at = self._time.now
         for name in self._cells:
-            reading = self._cloud.read(name)
-            if self._readings.get(name) != reading:
-                self._readings[name] = reading
-                self._news.add(name)
-            if any(self.desk.silence(lease.id) > SUSPECT_SECONDS for lease in self._store.cells[name].leases):
+            known = self._readings.get(name)
+            if known is None or not known.settled or known.etag != self._cloud.pools[name].etag:
+                reading = self._readings[name] = self._cloud.read(name)
+                if known != reading:
+                    self._news.add(name)
+            # On a fine day nobody falls silent.
+            if self._checked and any(
+                self.desk.silence(lease.id) > SUSPECT_SECONDS for lease in self._store.cells[name].leases
+            ):
                 self._news.add(name)
 
     def _carry(self, *, fresh: bool) -> None:
