@@ -35,6 +35,7 @@ def least_in_groups(
     beside: int = 0,
     less: float = 0.0,
     longest: float = inf,
+    in_all: int | None = None,
 ) -> float:
     """The least Σ |g| · min(longest, max(g)) over all ways to part `seconds` into at most `groups` groups; 0 without any.
 
@@ -50,12 +51,15 @@ def least_in_groups(
     nothing = [0.0] + [inf] * len(ranked)
     # The least for the first so many runners, with the fresh groups of the rounds so far and each number of cheap ones.
     best = list(accumulate(range(beside), lambda before, _: _grown(before, before, cheap), initial=nothing))
-    for _ in range(min(groups, len(ranked))):
+    most = groups + beside if in_all is None else in_all
+    least = best[min(beside, most)][-1]
+    for fresh_ones in range(1, min(groups, len(ranked), most) + 1):
         with_fresh = [_grown(before, before, fresh) for before in best]
         best = [with_fresh[0]]
         for after in with_fresh[1:]:
             best.append(_grown(after, best[-1], cheap))
-    return best[-1][-1]
+        least = min(least, best[min(beside, most - fresh_ones)][-1])
+    return least
 
 
 def _grown(least: Sequence[float], before: Sequence[float], heights: Sequence[float]) -> list[float]:
@@ -130,6 +134,7 @@ def _paid_from(burst: _Burst, assumptions: Assumptions) -> float:
         beside=min(burst.up + assumptions.warm, assumptions.max_cells, len(burst.durations)),
         less=assumptions.start,
         longest=burst.until,
+        in_all=assumptions.max_cells,
     )
     # Whose job ends within `start` may serve a job of this burst, and is counted there.
     return own + sum(min(burst.until, left) for left in burst.running if left > assumptions.start)

@@ -50,6 +50,11 @@ def test_an_instance_whose_job_ends_is_taken_if_it_is_back_sooner_than_a_new_one
     assert floors(0, queued) == [18, wait]
 
 
+def test_of_two_that_are_ready_at_once_the_next_job_is_left_the_one_that_does_not_hang_on_it() -> None:
+    """At 110 a new one is up in 12 s, and so is the one that is back at 122, of which the job of 115 has more."""
+    assert floors(0, 110, 115) == [18, 18, 122 + 6 - 115]
+
+
 def test_registrations_beyond_the_bucket_wait_for_the_minute_to_pass() -> None:
     """Two register at 12, the next two at 72, the fifth at 132."""
     assert floors(0, 0, 0, 0, 0, registrations_per_minute=2) == [18, 18, 78, 78, 138]
