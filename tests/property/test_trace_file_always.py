@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import TraceUnusable
@@ -35,6 +35,7 @@ def _below_the_header(cells: list[str]) -> str:
     return f"{','.join(COLUMNS)}\n{','.join(cells)}"
 
 
+@settings(deadline=None)
 @given(_traces)
 @example([TraceJob(queued_at=0, duration=0, repository="a\r\nb", workflow='"', job="\x00\r")])
 def test_what_was_written_is_read_back_as_it_was(trace: list[TraceJob]) -> None:
@@ -44,6 +45,7 @@ def test_what_was_written_is_read_back_as_it_was(trace: list[TraceJob]) -> None:
         assert read_trace(Path(folder) / "t.csv") == trace
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(st.text(max_size=6), max_size=14).map(_below_the_header))
 def test_any_text_is_a_trace_or_one_error(text: str) -> None:
     error = None
