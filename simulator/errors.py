@@ -2,11 +2,13 @@
 
     SimulatorError        70  whatever has no code of its own
     ├── UnknownGenerator  2   no generator has that name
+    ├── UnknownPolicy     2   no policy has that name
     └── TraceUnusable     30  a trace file cannot be read or written, or is wrong; lists every fault
 
 The command's own codes are 1, 2 and 20 to 24, the scaler's 2 to 12.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -35,3 +37,12 @@ class TraceUnusable(SimulatorError):
     """A trace file cannot be read or written, or is wrong; lists every fault, twenty at most."""
 
     exit_code = 30
+
+
+class UnknownPolicy(SimulatorError):
+    """No policy has that name."""
+
+    exit_code = 2
+
+    def __init__(self, policy: str, *, known: Iterable[str]) -> None:
+        super().__init__(f"there is no policy {policy!r}", remedy=f"take one of {', '.join(known)}")
