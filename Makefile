@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven check format schemas bench lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven check format schemas bench figures lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ schemas: $(READY) ## extract the operations we use from GitHub's published descr
 
 bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
 	@$(BIN)/python -m bench
+
+figures: $(READY) ## draw the figures of the documents anew, from simulations
+	$(BIN)/python -m figures
 
 lock: ## refresh requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
