@@ -36,7 +36,7 @@ test-faults: $(READY) ## the grid: a burst under each fault and 200 mixtures of 
 test-scenarios: $(READY) ## hundreds of jobs, a day's webhooks: some ten minutes
 	$(BIN)/python -m pytest tests/scenarios --ignore tests/scenarios/test_uneven_jobs.py
 
-test-uneven: $(READY) ## twenty runs of two hundred uneven jobs, half an hour; prints a line for each
+test-uneven: $(READY) ## twenty runs of two hundred uneven jobs, half an hour and more; prints a line for each
 	$(BIN)/python -m pytest --quiet --capture=no tests/scenarios/test_uneven_jobs.py
 
 check: $(READY) ## lint, format, types, import contracts

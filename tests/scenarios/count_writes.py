@@ -11,9 +11,10 @@ from tests.e2e.pool_world import PoolWorld
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowering:
-    """A count that was lowered, and how many jobs ran at that moment."""
+    """A count that was lowered from `before` to `count`, and how many jobs ran at that moment."""
 
     cell: str
+    before: int
     count: int
     running: int
 
@@ -24,6 +25,7 @@ def lowerings(world: PoolWorld) -> Sequence[Lowering]:
     return [
         Lowering(
             cell=write["worker_pool"],
+            before=write["from"],
             count=write["to"],
             running=sum(_ran(job, write["at"]) for job in jobs),
         )
