@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios check format schemas bench lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven check format schemas bench figures lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,7 +34,10 @@ test-faults: $(READY) ## the grid: a burst under each fault and 200 mixtures of 
 	$(BIN)/python -m tests.faults
 
 test-scenarios: $(READY) ## hundreds of jobs, a day's webhooks: some ten minutes
-	$(BIN)/python -m pytest tests/scenarios
+	$(BIN)/python -m pytest tests/scenarios --ignore tests/scenarios/test_uneven_jobs.py
+
+test-uneven: $(READY) ## twenty runs of two hundred uneven jobs, half an hour and more; prints a line for each
+	$(BIN)/python -m pytest --quiet --capture=no tests/scenarios/test_uneven_jobs.py
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check
@@ -51,6 +54,9 @@ schemas: $(READY) ## extract the operations we use from GitHub's published descr
 
 bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
 	@$(BIN)/python -m bench
+
+figures: $(READY) ## draw the figures of the documents anew, from simulations
+	$(BIN)/python -m figures
 
 lock: ## refresh requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

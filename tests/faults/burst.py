@@ -121,12 +121,12 @@ def _lived(case: Case, folder: Path, *, jobs: int) -> Result:
         struck = {**disturber.struck, **_strokes(world)}
         _switch(world, {}, {})
         done = _waited(lambda: not _open_jobs(world), JOBS_DONE_SECONDS)
-        rest = _waited(lambda: not _left(world), AT_REST_SECONDS)
+        rest = _waited(lambda: not left_behind(world), AT_REST_SECONDS)
         problem = None
         if not done:
             problem = f"jobs are still open: {_open_jobs(world)}"
         elif not rest:
-            problem = f"this is left: {_left(world)}"
+            problem = f"this is left: {left_behind(world)}"
         elif not any(process.poll() is None for process in world.scalers):
             problem = "no scaler process lives"
         return _judged(world, case, ledger, struck=struck, problem=problem)
@@ -154,10 +154,10 @@ def _judged(
         done=len(found) - len(failed),
         lost=sum(cause is not None for cause in causes.values()),
         silent=sum(cause is None for cause in causes.values()),
-        stopped=len(_stopped_by_us(world)),
+        stopped=len(stopped_by_the_scaler(world)),
         twice=sum(count > 1 for count in begun.values()),
         wait_p95=waits[max(0, ceil(0.95 * len(waits)) - 1)] if waits else None,
-        left=sum(len(each) for each in _left(world).values()),
+        left=sum(len(each) for each in left_behind(world).values()),
         struck=struck,
         causes=tuple(sorted(Counter(cause for cause in causes.values() if cause is not None))),
         problem=problem,
@@ -194,7 +194,7 @@ def _open_jobs(world: PoolWorld) -> list[str]:
     ]
 
 
-def _left(world: PoolWorld) -> dict[str, list[str]]:
+def left_behind(world: PoolWorld) -> dict[str, list[str]]:
     """What is still there, by kind; empty at rest."""
     counts = world.counts()
     left = {
@@ -207,7 +207,7 @@ def _left(world: PoolWorld) -> dict[str, list[str]]:
     return {kind: found for kind, found in left.items() if found}
 
 
-def _stopped_by_us(world: PoolWorld) -> list[Mapping[str, Any]]:
+def stopped_by_the_scaler(world: PoolWorld) -> list[Mapping[str, Any]]:
     """Busy instances that a write of the scaler's has made a victim."""
     return [
         stop

@@ -24,12 +24,20 @@ def crowd(jobs: int, ledger: Path, *, seconds: tuple[float, float], seed: int) -
     lengths = [round(chance.uniform(*seconds), 2) for _ in range(jobs)]
     files = {}
     for begin in range(0, jobs, MATRIX_MOST):
-        entries = "\n".join(
-            f"          - {{number: {number}, seconds: {lengths[number]}}}"
-            for number in range(begin, min(jobs, begin + MATRIX_MOST))
+        numbers = range(begin, min(jobs, begin + MATRIX_MOST))
+        files[f"crowd-{begin}.yml"] = workflow(
+            f"crowd {begin}", {number: lengths[number] for number in numbers}, ledger
         )
-        files[f"crowd-{begin}.yml"] = f"""
-name: crowd {begin}
+    return files
+
+
+def workflow(name: str, lengths: Mapping[int, float], ledger: Path) -> str:
+    """A workflow with a job for each number, which notes it in `ledger` and works for so many seconds."""
+    entries = "\n".join(
+        f"          - {{number: {number}, seconds: {seconds}}}" for number, seconds in lengths.items()
+    )
+    return f"""
+name: {name}
 on: push
 jobs:
   one:
@@ -44,7 +52,6 @@ jobs:
           echo "${{{{ matrix.number }}}}" >> {ledger}
           sleep ${{{{ matrix.seconds }}}}
 """
-    return files
 
 
 @dataclass(slots=True)

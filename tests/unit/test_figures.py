@@ -1,0 +1,177 @@
+"""Figures: made-up outcomes become SVG files that say what they show, and the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from figures import __main__ as program
+from figures.by_cells import by_cells
+from figures.by_policy import paid, waits
+from figures.over_time import MOST_POINTS, over_time, peaks
+from simulator.assumptions import Assumptions
+from simulator.faults import Faults
+from simulator.outcome import Outcome, Sample
+from simulator.trace import Trace
+
+MOST_BYTES = 150_000
+HOURS_OF_SAMPLES = 12
+
+
+def made_up(
+    policy: str = "cells", *, killed: int = 0, slower: float = 1.0, samples: Sequence[Sample] | None = None
+) -> Outcome:
+    """An outcome of half a day with a sample every ten seconds."""
+    each_ten_seconds = [
+        Sample(at=at, instances=40 + at // 7 % 90, running=30 + at // 11 % 70, queued=at // 13 % 200)
+        for at in range(0, HOURS_OF_SAMPLES * 3600, 10)
+    ]
+    return Outcome(
+        policy=policy,
+        jobs=100,
+        completed=100 - killed,
+        killed=killed,
+        lost=0,
+        waits=[slower * (6.0 + number) for number in range(100)],
+        paid=1_000.0 + 100.0 * slower,
+        ideal=1_000.0,
+        writes=90,
+        lowering_writes=40,
+        registrations=100,
+        cells=60,
+        peak_instances=130,
+        samples=each_ten_seconds if samples is None else samples,
+    )
+
+
+OUTCOMES = {
+    "cells": made_up(),
+    "crema": made_up("crema", killed=53, slower=4.0),
+    "quiescent": made_up("quiescent", slower=2.0),
+}
+CURVES = {
+    "30 writes a minute": {cells: made_up(slower=120 / cells) for cells in (40, 60, 120, 300)},
+    "180 writes a minute": {cells: made_up(slower=60 / cells) for cells in (40, 60, 120, 300)},
+}
+
+FIGURES: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
+    "over time": (
+        lambda: over_time(OUTCOMES),
+        ("number", "time since the trace began (hours)", "queued jobs", "crema: 53 jobs stopped, paid 1.40 times ideal"),
+    ),
+    "waits": (
+        lambda: waits(OUTCOMES, floor=[5.0] * 100),
+        (
+            "wait from queued to running (seconds)",
+            "policy",
+            "all-knowing scaler",
+            "cells waits least: 95 of 100 jobs at most 100 s, where 5 s is possible",
+        ),
+    ),
+    "paid": (
+        lambda: paid(OUTCOMES),
+        (
+            "paid instance seconds over ideal (1 = start, registration and work, no more)",
+            "policy",
+            "1.40, 53 jobs stopped",
+            "Of those that stop no job cells pays least: 1.10 times ideal",
+        ),
+    ),
+    "cells": (
+        lambda: by_cells(CURVES),
+        (
+            "number of cells",
+            "wait, p95 (seconds)",
+            "paid over ideal",
+            "wait p95 300 → 40 s, paid 1.30 → 1.04 times ideal",
+        ),
+    ),
+}  # fmt: skip
+
+
+def texts(drawn: bytes) -> set[str]:
+    """What stands in a figure, as a reader sees it."""
+    root = ElementTree.fromstring(drawn)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return {"".join(each.itertext()).strip() for each in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+@cache
+def drawn_once(figure: str) -> bytes:
+    """Drawn for the first time, whatever the order of the tests."""
+    return FIGURES[figure][0]()
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_says_what_its_axes_are_and_what_it_has_found(figure: str) -> None:
+    assert set(FIGURES[figure][1]) <= texts(drawn_once(figure))
+
+
+def test_figures_are_the_same_bytes_each_time_whatever_was_drawn_before() -> None:
+    first = {figure: drawn_once(figure) for figure in FIGURES}
+    assert {figure: draw() for figure, (draw, _) in reversed(FIGURES.items())} == first
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_small_has_its_own_white_paper_and_bears_no_date(figure: str) -> None:
+    drawn = drawn_once(figure)
+    assert len(drawn) < MOST_BYTES
+    assert b"fill: #ffffff" in drawn
+    assert not re.search(rb"<dc:date|\b20\d\d-\d\d-\d\d", drawn)
+
+
+def test_a_peak_of_one_sample_is_in_the_figure_however_many_samples_there_are() -> None:
+    samples = [
+        Sample(at=float(at), instances=700 if at == 5_001 else 2, running=1, queued=0) for at in range(10_000)
+    ]
+    times, instances = peaks(samples, lambda each: each.instances)
+    assert len(times) == len(instances) == MOST_POINTS
+    assert max(instances) == 700
+    assert sorted(times) == list(times)
+
+
+def test_few_samples_are_drawn_as_they_are() -> None:
+    samples = [Sample(at=at, instances=1, running=1, queued=0) for at in (0.0, 2.0, 7.5)]
+    assert peaks(samples, lambda each: each.running) == ([0.0, 2.0, 7.5], [1, 1, 1])
+
+
+def test_where_every_policy_stops_jobs_none_is_called_the_cheapest() -> None:
+    assert "Every policy stops running jobs" in texts(paid({"crema": made_up("crema", killed=1)}))
+
+
+def test_the_program_writes_every_figure_from_the_simulators_outcomes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each policy runs once on each trace, and `cells` once more for each number of cells and budget of writes."""
+    asked: list[tuple[str, int, int]] = []
+
+    def simulate(policy: str, trace: Trace, assumptions: Assumptions, faults: Faults) -> Outcome:
+        asked.append((policy, assumptions.max_cells, assumptions.writes_per_minute))
+        return made_up(policy, samples=made_up().samples[:5])
+
+    def no_jobs(name: str, seed: int) -> Trace:
+        return ()
+
+    named = {"simulate": simulate, "generated": no_jobs, "wait_floors": lambda trace, assumptions: [1.0, 2.0]}
+    monkeypatch.setattr(program, "TRACES", ("team",))  # the others are drawn alike
+    monkeypatch.setattr(program, "_named", lambda module, name: named[name])
+    result = CliRunner().invoke(program.main, ["--into", str(tmp_path / "new")], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        *(f"{kind}_team.svg" for kind in ("over_time", "waits", "paid")),
+        f"cells_{program.CELLS_TRACE}.svg",
+    }
+    assert asked == [
+        *((policy, 60, 30) for policy in program.POLICIES),
+        *(
+            ("cells", cells, writes)
+            for writes in program.WRITES_PER_MINUTE
+            for cells in program.NUMBERS_OF_CELLS
+        ),
+    ]
