@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Protocol
 
 from cell_records.deployment import DeploymentRecord, asked_for, led_by
-from cell_records.record import CellRecord, CellState, job_completed, job_known, timed_out
+from cell_records.record import CellState
 from scaler.budget import MinuteBudget
 from scaler.core.cell_steps import carrying, closing, lowers, raising
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
-from scaler.core.model import CellSeen, Decision, DemandSeen, Memory, Policy, RepositoryReading, Seen
+from scaler.core.model import Decision, Memory, Policy, RepositoryReading, Seen
 from scaler.instances import OFFER_SECONDS
-from scaler.observation import lease_seen
-from simulator.cells.cloud import ModelCloud, PoolReading
+from simulator.cells.cloud import ModelCloud
 from simulator.cells.desk import Desk
 from simulator.cells.github import ModelGitHub, Repository
+from simulator.cells.keeping import keep_records
 from simulator.cells.performer import Performer
+from simulator.cells.sight import CellPlan, Sight
 from simulator.cells.store import ModelStore
 from simulator.cells.times import (
     CELLS_IDLE_SECONDS,
@@ -29,28 +29,17 @@ from simulator.cells.times import (
     LEADER_RENEWAL_SECONDS,
     LEADER_TTL_SECONDS,
     SETTLE_SECONDS,
-    SUSPECT_SECONDS,
     SWEEP_SECONDS,
 )
 from simulator.faults import Faults
 from simulator.virtual_time import VirtualTime
 
-# As in scaler/reconciler.py and scaler/loop.py.
-SHRINK_RESERVE = 0.3
+# As in scaler/reconciler.py.
 ADOPT_AFTER_SECONDS = 30.0
 
 # Signals that come closer together than this share one tick. The real loop's is a fortieth of a second; this one keeps a
 # simulated day short and adds at most so much to a wait.
 BETWEEN_TICKS_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellPlan:
-    """A cell of the simulated deployment."""
-
-    name: str
-    pool: str
-    size: int
 
 
 class Watcher(Protocol):
@@ -95,22 +84,12 @@ class ScalerProcess:
         self._begun_at = time.now
         self._memory = Memory()
         self._decision = Decision()
-        self._readings: dict[str, PoolReading] = {}
         self._demand: dict[str, RepositoryReading] = {}
-        self._job_of_runner: dict[int, int] = {}
-        # Of leases whose job no reading has shown yet.
-        self._cell_of_runner: dict[int, str] = {}
-        self._seen: dict[str, CellSeen] = {}
-        self._news = set(self._cells)
         self._due = float("inf")
         self._ticked_at = float("-inf")
         self._looked_at = float("-inf")
         self._confirming: set[str] = set()
         self._short = False
-        # Of the cells as last seen: those that are closing, moving, and with open offers.
-        self._closing: set[str] = set()
-        self._unsettled: set[str] = set()
-        self._offered: set[str] = set()
         self.desk = Desk(
             time=time,
             store=store,
@@ -128,6 +107,15 @@ class ScalerProcess:
             budget=MinuteBudget(writes_per_minute),
             faults=faults,
             write=write,
+        )
+        self.sight = Sight(
+            self._cells,
+            store=store,
+            cloud=cloud,
+            desk=self.desk,
+            performer=self.performer,
+            now=lambda: time.now,
+            with_silence=checked,
         )
 
     def live(self) -> None:
@@ -164,11 +152,11 @@ class ScalerProcess:
 
     def heard_in(self, cell: str) -> None:
         """A decision sees something new of a cell."""
-        self._news.add(cell)
+        self.sight.news.add(cell)
 
     def room(self, cell: str) -> int:
         """How many leases a cell may hold."""
-        reading = self._readings.get(cell)
+        reading = self.sight.readings.get(cell)
         requested = self._store.deployment.requested.get(cell, 0)
         return min(self._cells[cell].size, max(requested, 0 if reading is None else reading.count))
 
@@ -193,9 +181,7 @@ class ScalerProcess:
         reading = self._github.reading(repository)
         before = self._demand.get(repository.name)
         self._demand[repository.name] = reading
-        self._job_of_runner.update(reading.running)
-        for runner in reading.running.keys() & self._cell_of_runner.keys():
-            self._news.add(self._cell_of_runner.pop(runner))
+        self.sight.take_running(reading.running)
         if self._is_news(before, reading) or repository.name in self._confirming:
             self.nudge()
 
@@ -249,9 +235,10 @@ class ScalerProcess:
         self._due, self._ticked_at = float("inf"), self._time.now
         look = self._time.now >= self._look_due()
         if look:
-            self._look_at_cells()
+            self._looked_at = self._time.now
+            self.sight.look()
         self.desk.forget_silent()
-        seen = self._observed()
+        seen = self.sight.seen(self._demand)
         self._carry(fresh=look)
         decision, self._memory = decide(self._policy, seen, self._memory)
         broken = violations(self._policy, seen, decision) if self._checked else []
@@ -261,83 +248,13 @@ class ScalerProcess:
         if self._leads and not broken:
             self._act(seen, decision, fresh=look)
         if look:
-            self._keep_records()
+            keep_records(self._store, self.desk, self._github, self.sight.job_of_runner, now=self._time.now)
         self._plan_next(seen, decision)
-
-    def _observed(self) -> Seen:
-        now = self._time.now
-        for name in list(self.performer.rests):
-            self.performer.rest(name)
-        for name in self._news:
-            cell = self._seen[name] = self._cell_seen(self._cells[name])
-            for lease in cell.leases:
-                if lease.runner_id is not None and lease.job_id is None:
-                    self._cell_of_runner[lease.runner_id] = name
-            _note(self._offered, name, cell.offered > 0)
-            moving = cell.state is CellState.CLOSING or cell.requested != cell.observed
-            _note(self._unsettled, name, moving)
-            closed = cell.state is not CellState.OPEN
-            _note(self._closing, name, closed and (cell.state is CellState.CLOSING or bool(cell.observed)))
-        self._news.clear()
-        return Seen(
-            at=now,
-            demand=DemandSeen(repositories=self._demand, complete=True),
-            cells=tuple(self._seen[name] for name in self._cells),
-            registrations_left=self.desk.registrations.left(now),
-            writes_left=self.performer.budget.left(now, reserve=SHRINK_RESERVE),
-            shrink_writes_left=self.performer.budget.left(now),
-        )
-
-    def _cell_seen(self, cell: CellPlan) -> CellSeen:
-        record, reading = self._store.cells[cell.name], self._readings.get(cell.name)
-        parked, offered = self.desk.present(cell.name)
-        writing = cell.name in self.performer.in_flight
-        rest = self.performer.rests.get(cell.name)
-        return CellSeen(
-            name=cell.name,
-            pool=cell.pool,
-            size=cell.size,
-            state=record.state,
-            requested=self._store.deployment.requested.get(cell.name, 0),
-            observed=None if reading is None else reading.count,
-            leases=tuple(
-                lease_seen(
-                    lease,
-                    heard=self.desk.heard.get(lease.id),
-                    silent=self.desk.silence(lease.id) > SUSPECT_SECONDS,
-                    jobs=self._job_of_runner,
-                )
-                for lease in record.leases
-            ),
-            parked=parked,
-            offered=offered,
-            ready_at=record.zeroed_at + SETTLE_SECONDS,
-            writable=not writing,
-            fault=None if rest is None else rest.why,
-            failed=None if reading is None or writing else reading.failure,
-            obstacles=record.obstacles,
-            served_at=record.served_at,
-            refused_at=self.performer.refused_at.get(cell.name, 0.0),
-        )
-
-    def _look_at_cells(self) -> None:
-        self._looked_at = self._time.now
-        for name in self._cells:
-            known = self._readings.get(name)
-            if known is None or not known.settled or known.etag != self._cloud.pools[name].etag:
-                reading = self._readings[name] = self._cloud.read(name)
-                if known != reading:
-                    self._news.add(name)
-            # On a fine day nobody falls silent.
-            if self._checked and any(
-                self.desk.silence(lease.id) > SUSPECT_SECONDS for lease in self._store.cells[name].leases
-            ):
-                self._news.add(name)
 
     def _carry(self, *, fresh: bool) -> None:
         """Any process carries a closed cell on."""
-        for name in sorted(self._closing):
-            record, reading = self._store.cells[name], self._readings.get(name)
+        for name in sorted(self.sight.closing):
+            record, reading = self._store.cells[name], self.sight.readings.get(name)
             if reading is None or record.state is CellState.OPEN or name in self.performer.in_flight:
                 continue
             if not fresh and not (record.state is CellState.CLOSING and reading.count):
@@ -354,7 +271,7 @@ class ScalerProcess:
         counts = self._corrections(seen) if fresh else {}
         counts |= {rise.cell: rise.to for rise in decision.raises}
         if counts:
-            self._news.update(counts)
+            self.sight.news.update(counts)
             self._store.change_deployment(lambda it: self._asked(it, counts))
         for rise in decision.raises:
             steps = raising(
@@ -386,37 +303,6 @@ class ScalerProcess:
                 counts[cell.name] = cell.observed
         return counts
 
-    def _keep_records(self) -> None:
-        """Note which job a lease has, and remove leases whose end a witness has shown."""
-        now = self._time.now
-        for name in self._cells:
-            record = self._store.cells[name]
-            if not record.leases:
-                continue
-            if any(now > min(each.hard_end, each.dying_until or each.hard_end) for each in record.leases):
-                self._store.change(name, lambda it: timed_out(it, now=now))
-            for lease in record.leases:
-                if lease.runner_id is not None and lease.runner_id in self._job_of_runner:
-                    self._note_job(name, record, lease.id, lease.runner_id)
-
-    def _note_job(self, cell: str, record: CellRecord, lease_id: str, runner: int) -> None:
-        lease, job = record.lease(lease_id), self._job_of_runner[runner]
-        assert lease is not None
-        if lease.job_id is None:
-            self._store.change(
-                cell,
-                lambda it: job_known(it, lease_id=lease_id, runner_id=runner, job_id=job, repository="acme"),
-            )
-        elif (
-            self.desk.silence(lease_id) > SUSPECT_SECONDS and self._github.jobs[job - 1].ended_at is not None
-        ):
-            self._store.change(
-                cell,
-                lambda it: job_completed(
-                    it, lease_id=lease_id, job_id=job, runner_id=runner, now=self._time.now
-                ),
-            )
-
     def _look_due(self) -> float:
         return self._looked_at + (CELLS_SECONDS if self._moving else CELLS_IDLE_SECONDS)
 
@@ -425,11 +311,11 @@ class ScalerProcess:
         decision = self._decision
         if decision.raises or decision.closes or decision.confirm or self.performer.in_flight:
             return True
-        return bool(self._unsettled) or any(picture.booting for picture in decision.pools)
+        return bool(self.sight.moving) or any(picture.booting for picture in decision.pools)
 
     def _at_rest(self, seen: Seen, decision: Decision) -> bool:
         """Whether only a signal could change anything; the real loop would look all the same, to the same end."""
-        if self._unsettled or self._checked or decision.raises or decision.limits:
+        if self.sight.moving or self._checked or decision.raises or decision.limits:
             return False
         return not any(reading.queued for reading in self._demand.values()) and all(
             cell.state is CellState.ZERO for cell in seen.cells
@@ -439,16 +325,9 @@ class ScalerProcess:
         if self._at_rest(seen, decision):
             return
         due = min(self._look_due(), decision.look_again_at)
-        if decision.grants or self._offered:
+        if decision.grants or self.sight.offered:
             due = min(due, seen.at + OFFER_SECONDS)
         self._tick_at(max(due, self._time.now + BETWEEN_TICKS_SECONDS))
         for name in decision.confirm - self._confirming:
             self._confirming.add(name)
             self._time.at(self._demand[name].at + CONFIRM_SECONDS, partial(self._confirm, name))
-
-
-def _note(names: set[str], name: str, holds: bool) -> None:
-    if holds:
-        names.add(name)
-    else:
-        names.discard(name)

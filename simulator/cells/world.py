@@ -18,7 +18,8 @@ from simulator.cells.cloud import Instance, ModelCloud, Stopper
 from simulator.cells.door import Door
 from simulator.cells.github import ModelGitHub, Repository
 from simulator.cells.layout import default_sizes
-from simulator.cells.process import CellPlan, ScalerProcess
+from simulator.cells.process import ScalerProcess
+from simulator.cells.sight import CellPlan
 from simulator.cells.store import ModelStore
 from simulator.cells.times import MAX_LIFETIME_SECONDS, SETTLE_SECONDS
 from simulator.faults import NO_FAULTS, Faults
