@@ -62,3 +62,20 @@ def test_the_next_look_is_not_later_than_the_next_change_of_a_schedule(
     """What holds at the moment before the next look is what was decided on."""
     decision, _ = decide(policy, seen, memory)
     assert policy_at(policy, min(decision.look_again_at, NOW + 30.0) - 0.001) == policy_at(policy, NOW)
+
+
+@OFTEN
+@given(policies(), facts(), memories)
+def test_a_pool_that_max_instances_stops_leaves_nothing_to_pools_of_lower_priority(
+    policy: Policy, seen: Seen, memory: Memory
+) -> None:
+    """Unless something else stops it too: then what it cannot use is theirs."""
+    decision, _ = decide(policy, seen, memory)
+    priority = {pool.name: pool.priority for pool in policy.pools}
+    otherwise = {Reason.NO_FREE_CELL, Reason.NO_WRITES_LEFT, Reason.CAPACITY_LEARNT}
+    elsewhere = {limit.pool for limit in decision.limits if limit.reason in otherwise}
+    stopped = {
+        limit.pool for limit in decision.limits if limit.reason is Reason.AT_DEPLOYMENT_MAX
+    } - elsewhere
+    grown = {cell.pool for cell in seen.cells if cell.name in {rise.cell for rise in decision.raises}}
+    assert all(priority[pool] >= priority[first] for first in stopped for pool in grown)
