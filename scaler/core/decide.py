@@ -15,7 +15,7 @@ from scaler.core.demand import queued_by_pool
 from scaler.core.direct import allow
 from scaler.core.granting import grant
 from scaler.core.growing import grow
-from scaler.core.model import Decision, Memory, Policy, QueuedJob, Seen
+from scaler.core.model import Decision, Keep, Memory, Policy, QueuedJob, Reason, Seen
 from scaler.core.need import need_of
 from scaler.core.picture import picture_of
 from scaler.core.plan import Budget, Plan
@@ -79,10 +79,17 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         turns=memory.turns,
         at=seen.at,
     )
+    closing = {close.cell for close in closes}
+    left = [
+        Keep(cell=each.close.cell, reason=Reason.NO_SHRINK_WRITES)
+        for each in plan.closable
+        if each.close.cell not in closing
+    ]
     decision = Decision(
         grants=tuple(plan.grants),
         raises=tuple(plan.raises),
         closes=closes,
+        kept=tuple(sorted((*plan.kept, *left), key=lambda each: each.cell)),
         limits=tuple(plan.limits),
         pools=tuple(sorted(plan.pools, key=lambda picture: picture.pool)),
         allowed=plan.allowed,

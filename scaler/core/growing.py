@@ -33,7 +33,8 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
         plan.limits.append(Limit(pool=pool.name, reason=Reason.AT_DEPLOYMENT_MAX, short=left))
         short -= left
     reason = _growth_reason(need)
-    for cell in _growable(need.cells, short=short, writes=budget.writes, now=seen.at):
+    cells, large = _growable(need.cells, short=short, writes=budget.writes, now=seen.at)
+    for cell in cells:
         if short <= 0:
             break
         if budget.writes <= 0:
@@ -47,7 +48,14 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
             plan.limits.append(limit)
             plan.look_again_at = min(plan.look_again_at, max(capacity.next_try_at(known), seen.at + 1.0))
             return
-        plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
+        plan.raises.append(
+            Raise(
+                cell=cell.name,
+                to=cell.counted + more,
+                reason=reason,
+                large=large and cell.state is CellState.ZERO,
+            )
+        )
         budget.writes -= 1
         budget.shrink_writes -= 1
         budget.instances -= more
@@ -91,9 +99,11 @@ def _held_back(need: Need, short: int, plan: Plan) -> int:
     return min(short, may)
 
 
-def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[CellSeen]:
+def _growable(
+    cells: Sequence[CellSeen], *, short: int, writes: int, now: float
+) -> tuple[list[CellSeen], bool]:
     """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
-    lasts.
+    lasts; and whether it does not.
     """
     usable = [
         cell
@@ -112,9 +122,10 @@ def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float)
         if reach >= short:
             break
         reach, needed = reach + cell.size, needed + 1
-    if needed > writes:
+    large = needed > writes
+    if large:
         free.sort(key=lambda cell: (cell.fails, -cell.size, cell.name))
-    return started + free
+    return started + free, large
 
 
 def _growth_reason(need: Need) -> Reason:

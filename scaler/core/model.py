@@ -219,6 +219,10 @@ class Reason(Enum):
         "group fit?"
     )
     DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
+    RUNS_JOBS = "a job runs in it, and a cell is closed only as a whole"
+    LINGERS = "its linger is not over"
+    AWAITS_READING = "a second reading of GitHub's queue has to agree first"
+    NO_SHRINK_WRITES = "no write is left to close it now; cells that save more go first, and pools take turns"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
 
 
@@ -233,11 +237,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raise:
-    """Ask for `to` instances in a cell, opening its gate first when it is at zero."""
+    """Ask for `to` instances in a cell, opening its gate first when it is at zero. `large`: it was taken before smaller ones,
+    because the writes that are left would not reach for all.
+    """
 
     cell: str
     to: int
     reason: Reason
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +253,15 @@ class Close:
 
     cell: str
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Leave a cell open though the pool does not need it. `until`: when its linger is over, where that is the reason."""
+
+    cell: str
+    reason: Reason
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +327,7 @@ class Decision:
     grants: tuple[Grant, ...] = ()
     raises: tuple[Raise, ...] = ()
     closes: tuple[Close, ...] = ()
+    kept: tuple[Keep, ...] = ()
     limits: tuple[Limit, ...] = ()
     pools: tuple[PoolPicture, ...] = ()
     allowed: Mapping[str, int] = field(default_factory=dict)

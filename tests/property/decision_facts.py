@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
@@ -26,8 +25,6 @@ from scaler.core.model import (
     Seen,
 )
 from tests.factories import NOW, an_obstacle
-
-T = TypeVar("T")
 
 POOLS = ("linux", "large", "gpu")
 LABELS = ("self-hosted", "linux", "large", "gpu")
