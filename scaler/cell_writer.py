@@ -15,13 +15,13 @@ from typing import Any, Protocol
 from cell_records.errors import RecordError
 from cell_records.record import (
     CellRecord,
-    CellState,
     Gate,
     Outcome,
     Refusal,
     Refused,
     closed,
     count_found_at_zero,
+    lowering,
     opened,
     zero_confirmed,
 )
@@ -197,12 +197,12 @@ class CellWriter:
     async def _lowered(self, cell: Cell) -> None:
         for _ in range(ATTEMPTS):
             reading = await self._cloud.get_worker_pool(cell.name)
-            # Looked at after the reading: a cell that was zeroed, opened and raised meanwhile is no longer CLOSING, and
-            # one that is opened from here on gets a new etag with its raise.
-            record = await self._records.cell(cell.name)
-            if record is None or record.state is not CellState.CLOSING or record.uid != reading.uid:
+            if reading.uid != cell.worker_pool.uid or (not reading.count and reading.failure is None):
                 return
-            if not reading.count and reading.failure is None:
+            # Changed after the reading: a cell that was zeroed, opened and raised meanwhile is no longer CLOSING, and one
+            # that is opened from here on gets a new etag with its raise. And nobody may confirm an earlier zero any more.
+            noted = await self._change(cell, lambda it: lowering(it, now=self._clock()))
+            if isinstance(noted, Refused):
                 return
             if not reading.count:
                 # Where the template itself is broken this zero fails too; once in a while is enough then.

@@ -264,6 +264,17 @@ async def test_a_zero_is_noted_only_on_the_very_record_that_the_reading_followed
     assert world.record.state is CellState.CLOSING
 
 
+async def test_a_zero_that_was_read_before_another_lower_is_not_noted() -> None:
+    """A raise that came late has undone it, and the zero written since has not settled."""
+    world = WriterWorld(a_record(state=CellState.CLOSING), count=0)
+    read = world.record
+    world.cloud.becomes(1)
+    await world.carried()
+    assert (world.cloud.pool.count, world.record.lowered_at) == (0, NOW)
+    await world.carried(read)
+    assert world.record.state is CellState.CLOSING
+
+
 async def test_a_count_found_at_zero_leads_back_to_closing() -> None:
     """Another hand has raised it; nobody there will get a lease."""
     world = WriterWorld(a_record(state=CellState.ZERO), count=2)
