@@ -1,4 +1,7 @@
-"""The only place that writes counts: what is looked at before each write, and what makes it decline."""
+"""The only place that writes counts: what is looked at before each write, and what makes it decline.
+
+Over 350 lines in one file, because all of it plays in the same small world.
+"""
 
 from __future__ import annotations
 
