@@ -15,7 +15,19 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from tests.model.instances import GHOST, put
-from tests.model.parts import Author, Boot, Boots, Cell, Change, Gate, Move, Phase, Setting
+from tests.model.parts import (
+    ABSENT,
+    Author,
+    Boot,
+    Boots,
+    Cell,
+    Change,
+    Gate,
+    Held,
+    Move,
+    Phase,
+    Setting,
+)
 
 
 def cloud_moves(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
@@ -30,8 +42,32 @@ def cloud_moves(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
         told = f"the write of {count} arrives (the count was {cell.asked_for})"
         for after, left in accepted(setting, cell, boots, count, Author.OURS):
             yield Move(told, after, left, change)
+    if cell.losses_left and cell.gate is not Gate.LOST:
+        yield from _loss(cell, boots)
     if cell.foreign_left:
         yield from _other_hands(setting, cell, boots)
+
+
+def _loss(cell: Cell, boots: Boots) -> Iterator[Move]:
+    """The record is gone; an agent whose answer is under way may have heard it still."""
+    after = cell._replace(gate=Gate.LOST, losses_left=cell.losses_left - 1)
+    heard = [
+        who for who, boot in enumerate(boots) if boot.phase is Phase.PARKED and boot.held is Held.PRESENT_ASK
+    ]
+    for number in range(len(heard) + 1):
+        for starts in combinations(heard, number):
+            left = tuple(
+                boot._replace(held=Held.NONE, phase=Phase.RUNNING if who in starts else boot.phase)
+                if boot.phase in (Phase.PARKED, Phase.RUNNING)
+                else ABSENT
+                for who, boot in enumerate(boots)
+            )
+            # A runner is of no age; nobody asks for it again.
+            left = tuple(boot._replace(old=False) if boot.phase is Phase.RUNNING else boot for boot in left)
+            told = "the record is lost" + (
+                ", and who was to hear of a lease does and starts the runner" if starts else ""
+            )
+            yield Move(told, after, left, Change.RECORD, calm=False)
 
 
 def _other_hands(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:

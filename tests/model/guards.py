@@ -29,6 +29,7 @@ class Guard:
     size: int = 1
     scalers: int = 1
     foreign: int = 0
+    losses: int = 0
 
     @property
     def setting(self) -> Setting:
@@ -38,6 +39,7 @@ class Guard:
             size=self.size,
             scalers=self.scalers,
             foreign=self.foreign,
+            losses=self.losses,
             rules=self.without,
         )
 
@@ -96,6 +98,10 @@ def stepped_unsettled(state: CellState, *, count: int, settled: bool, failed: bo
 def lowering_unnoted(record: CellRecord, *, now: float) -> Outcome:
     outcome = real.lowering(record, now=now)
     return record if isinstance(outcome, CellRecord) else outcome
+
+
+def first_record_of_anything(*, owner: str, uid: str, count: int, settled: bool, now: float) -> Outcome:
+    return real.first_record(owner=owner, uid=uid, count=0, settled=True, now=now)
 
 
 def raised_to_less(*, wanted: int, size: int, observed: int) -> int | None:
@@ -242,6 +248,14 @@ GUARDS = (
         scalers=2,
         foreign=1,
         steps=24,
+    ),
+    Guard(
+        name="first record of anything",
+        says="a cell without a record gets one at a settled zero only",
+        stands=f"{RECORD} first_record",
+        without=Rules(first_record=first_record_of_anything),
+        losses=1,
+        steps=17,
     ),
 )
 

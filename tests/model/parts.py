@@ -22,6 +22,7 @@ class Gate(IntEnum):
     COOLING = 2
     COOLING_UNSURE = 3  # noted without a settled reading of this very zero: A5 says nothing about it
     RESTED = 4
+    LOST = 5  # there is no record: unknown, not empty
 
 
 class Author(IntEnum):
@@ -86,6 +87,7 @@ class Cell(NamedTuple):
     settled: bool = True
     at_work: Author = Author.NOBODY
     foreign_left: int = 0
+    losses_left: int = 0
     under_way: frozenset[int] = frozenset()
     stale: frozenset[int] = frozenset()
 
@@ -107,6 +109,8 @@ class At(IntEnum):
     RAISE_RECORD_MORE = 11
     RAISE_RECORD_MOST = 12
     ZEROED_CAS = 13
+    CREATE_CAS = 14
+    CREATE_CAS_UNSURE = 15
 
 
 class Change(IntEnum):
@@ -148,6 +152,7 @@ class Rules:
     zero_confirmed: Callable[..., real.Outcome] = real.zero_confirmed
     count_found_at_zero: Callable[..., real.Outcome] = real.count_found_at_zero
     lowering: Callable[..., real.Outcome] = real.lowering
+    first_record: Callable[..., real.Outcome] = real.first_record
     next_step: Callable[..., core.Step] = core.next_step
     raise_target: Callable[..., int | None] = core.raise_target
     raise_names_etag: bool = True
@@ -166,22 +171,30 @@ class Setting:
 
     `boots`: how many there may be at a time, dead ones whose lease stands included; one that has left no trace makes room for
     another, so a story may have any number. `size`: the largest count. `foreign`: how many writes other hands may make.
+    `losses`: how often the record may be lost.
     """
 
     boots: int = 3
     size: int = 2
     scalers: int = 2
     foreign: int = 1
+    losses: int = 0
     rules: Rules = field(default_factory=Rules)
 
     def __str__(self) -> str:
         """In words, for the table of what was explored."""
         parts = [(self.boots, "boot"), (self.scalers, "scaler"), (self.foreign, "foreign write")]
+        if self.losses:
+            parts.append((self.losses, "lost record"))
         return ", ".join((*(_counted(*part) for part in parts), f"counts to {self.size}"))
 
     def first(self) -> tuple[Cell, Boots, tuple[At, ...]]:
         """A cell at a rested zero, nobody there."""
-        return Cell(foreign_left=self.foreign), (ABSENT,) * self.boots, (At.IDLE,) * self.scalers
+        return (
+            Cell(foreign_left=self.foreign, losses_left=self.losses),
+            (ABSENT,) * self.boots,
+            (At.IDLE,) * self.scalers,
+        )
 
 
 def _counted(number: int, what: str) -> str:

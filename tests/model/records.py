@@ -20,6 +20,7 @@ ZEROED_AGO = {
     Gate.COOLING: 40.0,
     Gate.COOLING_UNSURE: 40.0,
     Gate.RESTED: 90.0,
+    Gate.LOST: 1_000.0,
 }
 # An old lease that is not: where its age is no witness, a lease of ten minutes stands.
 STARTED_AGO = 600.0
@@ -40,7 +41,9 @@ class Records:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._states = {gate: self._record(gate, (), None).state for gate in Gate}
+        self._states: dict[Gate, real.CellState] = {
+            gate: self._record(gate, (), None).state for gate in Gate if gate is not Gate.LOST
+        }
         self._known: dict[tuple[object, ...], tuple[bool, Written | None]] = {}
 
     def opened(self, gate: Gate, boots: Boots) -> Written | None:
@@ -109,9 +112,18 @@ class Records:
         """ZERO -> CLOSING."""
         return self._put("count_found_at_zero", gate, boots)
 
-    def state(self, gate: Gate) -> real.CellState:
-        """What the real record calls its state."""
-        return self._states[gate]
+    def state(self, gate: Gate) -> real.CellState | None:
+        """What the real record calls its state; None where there is no record."""
+        return self._states.get(gate)
+
+    def may_begin(self, *, count: int, settled: bool) -> bool:
+        """Whether a cell without a record gets one on that reading."""
+        key = ("first_record", count, settled)
+        if key not in self._known:
+            first = self._rules.first_record(owner=OWNER, uid=UID, count=count, settled=settled, now=NOW)
+            assert isinstance(first, real.Refused) or (first.zero_seen and first.zeroed_at == NOW)
+            self._known[key] = (not isinstance(first, real.Refused), None)
+        return self._known[key][0]
 
     def _put(
         self, name: str, gate: Gate, boots: Boots, *args: object, late: int | None = None, **facts: Any
@@ -121,6 +133,8 @@ class Records:
     def _asked(
         self, name: str, gate: Gate, boots: Boots, *args: object, late: int | None = None, **facts: Any
     ) -> tuple[bool, Written | None]:
+        if gate is Gate.LOST:
+            return False, None  # as `cell_records.change` does
         held = tuple(boot.held for boot in boots)
         key = (name, gate, held, late, *args, *facts.items())
         if key not in self._known:

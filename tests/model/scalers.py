@@ -15,6 +15,9 @@ from tests.model.parts import At, Boot, Boots, Cell, Change, Gate, Held, Move, P
 from tests.model.records import Records, Written, with_held
 
 RAISE_RECORD = {1: At.RAISE_RECORD, 2: At.RAISE_RECORD_MORE, 3: At.RAISE_RECORD_MOST}
+# Where the record must still be the one that was read; and what becomes of a reading of zero that another zero has followed.
+AS_READ = (At.LIST_ZERO, At.CONFIRM_READ, At.CONFIRM_CAS, At.CONFIRM_CAS_UNSURE, At.BACK_CAS)
+UNSURE = {At.CONFIRM_CAS: At.CONFIRM_CAS_UNSURE, At.CREATE_CAS: At.CREATE_CAS_UNSURE}
 RAISED_TO = {at: count for count, at in RAISE_RECORD.items()}
 
 
@@ -42,6 +45,8 @@ def _carry(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At)
             return _zero_read(records, cell, boots)
         case At.CONFIRM_CAS | At.CONFIRM_CAS_UNSURE:
             return _confirmed(records, cell, boots, sure=at is At.CONFIRM_CAS)
+        case At.CREATE_CAS | At.CREATE_CAS_UNSURE:
+            return _created(cell, boots, sure=at is At.CREATE_CAS)
         case At.BACK_CAS:
             written = records.count_found_at_zero(cell.gate, boots)
             return _cas("notes that the cell is closing again", cell, boots, written)
@@ -53,6 +58,8 @@ def _carry(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At)
 
 def _begun(records: Records, cell: Cell, boots: Boots) -> Iterator[Move]:
     state = records.state(cell.gate)
+    if state is None:
+        yield _first_looked(records, cell, boots)
     written = records.opened(cell.gate, boots)
     if written is not None:
         opened = _cas("opens the gate, to raise the cell", cell, boots, written, At.RAISE_READ)
@@ -121,8 +128,24 @@ def _confirmed(records: Records, cell: Cell, boots: Boots, *, sure: bool) -> Mov
         return Move("cannot note a zero", cell, boots)
     written = written._replace(gate=Gate.COOLING if sure else Gate.COOLING_UNSURE)
     move = _cas("notes the zero", cell, boots, written)
-    aged = tuple(boot._replace(old=True) if boot.phase is Phase.PARKED else boot for boot in move.boots)
-    return move._replace(boots=aged)
+    return move._replace(boots=_aged(move.boots))
+
+
+def _aged(boots: Boots) -> Boots:
+    return tuple(boot._replace(old=True) if boot.phase is Phase.PARKED else boot for boot in boots)
+
+
+def _first_looked(records: Records, cell: Cell, boots: Boots) -> Move:
+    told = f"finds no record, and reads the worker pool: count {cell.asked_for}"
+    if not records.may_begin(count=cell.asked_for, settled=cell.settled):
+        return Move(told, cell, boots)
+    sure = cell.asked_for == 0 and cell.settled
+    return Move(told, cell, boots, mine=At.CREATE_CAS if sure else At.CREATE_CAS_UNSURE)
+
+
+def _created(cell: Cell, boots: Boots, *, sure: bool) -> Move:
+    gate = Gate.COOLING if sure else Gate.COOLING_UNSURE
+    return Move("CAS: writes a first record", cell._replace(gate=gate), _aged(boots), Change.RECORD)
 
 
 def _lower(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At) -> Move:
@@ -144,7 +167,7 @@ def _raise_record(setting: Setting, records: Records, cell: Cell, boots: Boots, 
     state = records.state(cell.gate)
     if state is CellState.OPEN or not setting.rules.raise_looks_at_record:
         return _sent(cell, boots, RAISED_TO[at])
-    return Move(f"looks at the record: {state.value}, so no raise is sent", cell, boots)
+    return Move(f"looks at the record: {state.value if state else 'none'}, so no raise is sent", cell, boots)
 
 
 def _raise_read(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
@@ -184,21 +207,18 @@ def overtaken(setting: Setting, at: At, change: int) -> At:
     begin again.
     """
     if change & Change.ETAG:
-        if at is At.LOWER_RECORD:
-            return At.LOWER_READ
-        if at in RAISED_TO:
-            return At.RAISE_READ
+        at = At.LOWER_READ if at is At.LOWER_RECORD else At.RAISE_READ if at in RAISED_TO else at
     if change & Change.RECORD:
-        as_read = setting.rules.only_as_read
-        if at is At.LIST_CLOSING:
-            return At.LOWER_READ if as_read else at
-        if (
-            at in (At.LIST_ZERO, At.CONFIRM_READ, At.CONFIRM_CAS, At.CONFIRM_CAS_UNSURE, At.BACK_CAS)
-            and as_read
-        ):
-            return At.IDLE
-        if at is At.ZEROED_CAS and setting.rules.zeroed_only_as_read:
-            return At.IDLE
-    if at is At.CONFIRM_CAS and change & (Change.RECORD | Change.LOWERED):
-        return At.CONFIRM_CAS_UNSURE
-    return at
+        at = _with_another_record(setting, at)
+    return UNSURE.get(at, at) if change & Change.LOWERED else at
+
+
+def _with_another_record(setting: Setting, at: At) -> At:
+    rules = setting.rules
+    if at in (At.CREATE_CAS, At.CREATE_CAS_UNSURE) or (at is At.ZEROED_CAS and rules.zeroed_only_as_read):
+        return At.IDLE
+    if not rules.only_as_read:
+        return UNSURE.get(at, at)
+    if at is At.LIST_CLOSING:
+        return At.LOWER_READ
+    return At.IDLE if at in AS_READ else at
