@@ -26,7 +26,7 @@ IN_MAKE_TEST = (
 # What `make check-model` explores besides.
 LARGER = (
     Explored(setting=Setting(boots=3, size=2, scalers=2, foreign=2), states=371_419, depth=51),
-    Explored(setting=Setting(boots=3, size=3, scalers=2, foreign=1), states=242_823, depth=51),
-    Explored(setting=Setting(boots=4, size=3, scalers=2, foreign=1), states=641_629, depth=54),
+    Explored(setting=Setting(boots=3, size=3, scalers=2, foreign=1), states=472_069, depth=54),
+    Explored(setting=Setting(boots=4, size=3, scalers=2, foreign=1), states=1_302_187, depth=57),
     Explored(setting=Setting(boots=4, size=2, scalers=3, foreign=2), states=2_779_782, depth=56),
 )
