@@ -284,7 +284,7 @@ class ScalerProcess:
         for grant in decision.grants:
             self.desk.offer(grant.cell, grant.leases)
         for close in decision.closes:
-            self.performer.begin(close.cell, closing())
+            self.performer.begin(close.cell, closing(uid=close.cell, now=lambda: self._time.now))
 
     def _asked(self, record: DeploymentRecord, counts: dict[str, int]) -> DeploymentRecord | None:
         return asked_for(record, who=self.name, counts=counts)
