@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +22,7 @@ from simulator.assumptions import Assumptions
 from simulator.faults import NO_FAULTS
 from simulator.outcome import Outcome
 from simulator.trace import Trace
+from simulator.trace_file import read_trace
 from tests.emulator_github import GitHubServer, Installed
 
 # Three kinds of jobs: two for the pool, one that never runs, one for runners that the pool does not have.
@@ -188,6 +191,24 @@ def test_the_real_planner_advises_on_what_github_has_seen(
         assert 5 < waits[1] < 8
         assert all(row["unfinished"] == 0 for row in each["rows"])
     assert (advised[1]["rows"][0]["warm"], advised[2_000]["rows"][0]["warm"]) == (0, 1)
+
+
+def test_the_command_reads_the_past_saves_it_and_advises(tmp_path: Path) -> None:
+    """The whole way, as a process beside a GitHub of its own, whose clock nobody has moved before the jobs were queued."""
+    with GitHubServer() as fresh:
+        installed = fresh.set_up("whole")
+        finish_a_nightly(installed)
+        config, file = config_of(installed, tmp_path), tmp_path / "past.csv"
+        command = [sys.executable, "-m", "runner_pool", "simulate", "--history", "0.02", "--json"]
+        command += ["--config", str(config), "--save", str(file), "--max-runners", "2"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stderr) == (0, f"2 jobs are written to {file}\n")
+    told = json.loads(ended.stdout)
+    assert told["history"]["jobs"] == {"linux": 2}
+    (advice,) = told["advice"]
+    assert advice["pool"] == "linux"
+    assert advice["rows"][0]["unfinished"] == 0
+    assert [job.job for job in read_trace(file)] == ["build", "test"]
 
 
 def test_a_history_without_a_job_for_a_pool_is_told_as_such(
