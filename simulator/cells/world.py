@@ -12,6 +12,7 @@ from random import Random
 from cell_records.record import CellRecord, CellState
 from runner_agent.lifecycle.states import Timing
 from scaler.core.model import Policy, PoolPolicy
+from scaler.core.schedule import next_change
 from simulator.assumptions import Assumptions
 from simulator.cells.agent import Agent
 from simulator.cells.cloud import Instance, ModelCloud, Stopper
@@ -36,6 +37,8 @@ SAMPLE_SECONDS = 60.0
 PATIENCE_SECONDS = 24 * 3600.0
 
 RESTART_SECONDS = (2.0, 60.0)
+
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,11 +65,16 @@ class CellsWorld:
         sizes: Mapping[str, Sequence[int]] | None = None,
         name: str = "cells",
         processes: int = 1,
+        begins_at: float = BEGINS_AT,
     ) -> None:
-        """`policy`: without one a single pool serves every job. `sizes`: of the cells of each pool, by its name."""
+        """`policy`: without one a single pool serves every job. `sizes`: of the cells of each pool, by its name.
+
+        `begins_at`: the moment of the trace's beginning, seconds since the epoch; only schedules ask for it.
+        """
+        self._begins_at = begins_at
         self._trace, self._assumptions, self._faults, self._name = trace, assumptions, faults, name
         self.chance = Random(assumptions.seed)  # noqa: S311 - no secret hangs on it
-        self.time = VirtualTime(BEGINS_AT)
+        self.time = VirtualTime(begins_at)
         self._policy = policy or _one_pool(trace, assumptions)
         self._cells = _cells(self._policy, sizes, assumptions)
         self._labels = {pool.name: pool.labels for pool in self._policy.pools}
@@ -88,7 +96,7 @@ class CellsWorld:
             settle=assumptions.settle,
             writes_per_minute=assumptions.writes_per_minute,
             faults=faults,
-            begins_at=BEGINS_AT,
+            begins_at=begins_at,
             move_in=self._move_in,
         )
         self._pool_of = {cell.name: cell.pool for cell in self._cells}
@@ -102,12 +110,14 @@ class CellsWorld:
             self.start_process()
         self._feed(0)
         self.time.after(SAMPLE_SECONDS, self._sample)
+        if any(pool.schedule for pool in self._policy.pools):
+            self._await_change()
         if self._faults.preemptions_per_hour:
             self._preempt()
         if self._faults.crashes_per_hour:
             self._plan_crash()
         last = self._trace[-1].queued_at if self._trace else 0.0
-        self.time.run(until=BEGINS_AT + last + PATIENCE_SECONDS, over=lambda: self._over)
+        self.time.run(until=self._begins_at + last + PATIENCE_SECONDS, over=lambda: self._over)
         self.cloud.close_the_books()
         return self._outcome()
 
@@ -207,14 +217,14 @@ class CellsWorld:
     def _feed(self, index: int) -> None:
         if index < len(self._trace):
             job = self._trace[index]
-            self.time.at(BEGINS_AT + job.queued_at, partial(self._queue, job, index))
+            self.time.at(self._begins_at + job.queued_at, partial(self._queue, job, index))
 
     def _queue(self, job: TraceJob, index: int) -> None:
         self.github.queue(job)
         self._feed(index + 1)
 
     def _sample(self) -> None:
-        now = self.time.now - BEGINS_AT
+        now = self.time.now - self._begins_at
         self._samples.append(
             Sample(
                 at=now,
@@ -224,11 +234,28 @@ class CellsWorld:
             )
         )
         fed = len(self.github.jobs) == len(self._trace)
-        kept = sum(pool.min + pool.warm for pool in self._policy.pools)
-        if fed and self.github.over == len(self.github.jobs) and (kept or self._at_rest):
+        if fed and self.github.over == len(self.github.jobs) and (self._keeps_some or self._at_rest):
             self._over = True
         else:
             self.time.after(SAMPLE_SECONDS, self._sample)
+
+    def _await_change(self) -> None:
+        """A scaler at rest does not tick here, as the real one does; so it is woken where a schedule changes."""
+        now = self.time.now
+        self.time.at(next_change(self._policy, after=now, until=now + DAY_SECONDS), self._change)
+
+    def _change(self) -> None:
+        for process in self.processes:
+            process.nudge()
+        self._await_change()
+
+    @property
+    def _keeps_some(self) -> bool:
+        """Whether some pool keeps instances at some time, so that all need never be at rest."""
+        pools = self._policy.pools
+        kept = [pool.min + pool.warm for pool in pools]
+        kept += [(entry.min or 0) + (entry.warm or 0) for pool in pools for entry in pool.schedule]
+        return any(kept)
 
     @property
     def _at_rest(self) -> bool:
