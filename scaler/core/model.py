@@ -237,14 +237,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raise:
-    """Ask for `to` instances in a cell, opening its gate first when it is at zero. `large`: it was taken before smaller ones,
-    because the writes that are left would not reach for all.
+    """Ask for `to` instances in a cell, opening its gate first when it is at zero. `packed`: more at once than would be best,
+    because the writes that are left do not reach for more cells.
     """
 
     cell: str
     to: int
     reason: Reason
-    large: bool = False
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,8 +98,9 @@ def _raise(rise: Raise, cell: CellSeen, pool: PoolPicture, seen: Seen) -> Told:
             covered = " and ".join(f"{number} {words}" for number, words in parts if number > 0)
             if covered:
                 why = f"{why}; covered so far: {covered}"
-    if rise.large:
-        why = f"{why}; {_count(seen.writes_left, 'write')} {_are(seen.writes_left)} left this minute, so larger cells are used"
+    if rise.packed:
+        left = f"{_count(seen.writes_left, 'write')} {_are(seen.writes_left)} left this minute"
+        why = f"{why}; {left}, so fewer cells get more each"
     if rise.reason in (Reason.KEEP_MIN, Reason.KEEP_WARM) and pool.schedule:
         why = f"{why} (schedule {pool.schedule})"
     return Told(
