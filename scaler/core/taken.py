@@ -102,13 +102,14 @@ def _matters(taken: Taken, now: float) -> bool:
 
 
 def _of_lease(lease: LeaseSeen, pool: str, known: Taken | None, *, now: float) -> Taken:
-    at = min(lease.since, now) if known is None else min(known.at, now)
-    fresh = Taken(pool=pool, at=at) if known is None else replace(known, at=at)
-    return replace(
-        fresh,
-        runner_id=fresh.runner_id if lease.runner_id is None else lease.runner_id,
-        job_id=fresh.job_id if lease.job_id is None else lease.job_id,
-    )
+    if known is None:
+        return Taken(pool=pool, at=min(lease.since, now), runner_id=lease.runner_id, job_id=lease.job_id)
+    runner_id = known.runner_id if lease.runner_id is None else lease.runner_id
+    job_id = known.job_id if lease.job_id is None else lease.job_id
+    at = min(known.at, now)
+    if (at, runner_id, job_id) == (known.at, known.runner_id, known.job_id):
+        return known  # a thousand stand, and hardly one has anything new
+    return replace(known, at=at, runner_id=runner_id, job_id=job_id)
 
 
 def _with_job(taken: Taken, running: Mapping[int, int]) -> Taken:
