@@ -352,6 +352,20 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A job that a lease of `pool` has begun, `at` that moment as far as known; lists may call it queued for a while.
+
+    `runner_id`, `job_id`: as far as known. `left_queue`: a queued job that is not shown any more counts as this one.
+    """
+
+    pool: str
+    at: float
+    runner_id: int | None = None
+    job_id: int | None = None
+    left_queue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
     """In which order pools close cells when writes are short, those whose turn is next first: `before` and `after` the
     decision of the moment `at`.
@@ -367,10 +381,13 @@ class Memory:
     """What one decision hands to the next; losing it costs time, never a job.
 
     `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
-    `capacity`: see Capacity.
+    `capacity`: see Capacity. `taken`: by lease, see Taken, of those that stand and those that are gone; `shown`: ids of the
+    queued jobs by pool, of pools where a lease has begun one of them and nobody knows which.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
     passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)
     turns: Turns = Turns()
     capacity: Capacity = Capacity()
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+    shown: Mapping[str, frozenset[int]] = field(default_factory=dict)

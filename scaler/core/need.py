@@ -37,15 +37,15 @@ class Need:
         return min(self.policy.max, self.needed(without_busy=without_busy))
 
 
-def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
-    """What a pool needs beside these queued jobs, the oldest first."""
+def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun: int = 0) -> Need:
+    """What a pool needs beside these queued jobs, the oldest first. `begun`: so many of them leases that are over had begun."""
     cells = [cell for cell in seen.cells if cell.pool == pool.name]
     read_at = _read_at(seen.demand, queued)
     leases = [lease for cell in cells for lease in cell.leases]
     offered = sum(cell.offered for cell in cells)
     covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases) + offered
     over = (LeaseState.COMPLETED, LeaseState.DYING)
-    uncovered = max(0, len(queued) - covering)
+    uncovered = max(0, len(queued) - covering - begun)
     held = held_back(cells, now=seen.at, back_off_seconds=pool.back_off_seconds)
     to_serve = uncovered
     if held is not None:

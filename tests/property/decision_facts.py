@@ -23,6 +23,7 @@ from scaler.core.model import (
     Reason,
     RepositoryReading,
     Seen,
+    Taken,
 )
 from tests.factories import NOW, an_obstacle
 
@@ -172,4 +173,17 @@ memories = some.builds(
         tries=some.integers(0, 5),
         tried_at=some.just(0.0) | MOMENTS,
     ),
+    taken=some.dictionaries(
+        some.sampled_from([f"cell-{number}-{lease}" for number in range(6) for lease in range(3)]),
+        some.builds(
+            Taken,
+            pool=some.sampled_from(POOLS),
+            at=MOMENTS | some.just(NOW + 50.0),
+            runner_id=some.none() | some.integers(1, 9),
+            job_id=some.none() | some.integers(1, 20),
+            left_queue=some.booleans(),
+        ),
+        max_size=8,
+    ),
+    shown=some.dictionaries(some.sampled_from(POOLS), some.frozensets(some.integers(1, 20))),
 )
