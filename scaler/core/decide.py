@@ -91,6 +91,8 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         for each in plan.closable
         if each.close.cell not in closing
     ]
+    if budget.tries < tries:
+        known = replace(known, tried_at=seen.at)
     decision = Decision(
         grants=tuple(plan.grants),
         raises=tuple(plan.raises),
@@ -104,8 +106,6 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         capacity=known,
         look_again_at=plan.look_again_at,
     )
-    if budget.tries < tries:
-        known = replace(known, tried_at=seen.at)
     return decision, Memory(
         surplus=plan.memory,
         passed=passed,

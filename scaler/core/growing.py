@@ -105,7 +105,7 @@ def _spread(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -
     """
     rooms = sorted(
         (cell for cell in cells if _may_grow(cell, now=now)),
-        key=lambda cell: (cell.fails, cell.counted, -cell.size, cell.name),
+        key=lambda cell: (cell.fails, cell.counted, cell.size, cell.name),
     )
     if sum(cell.size - cell.counted for cell in rooms[: max(0, writes)]) < short:
         # Too few writes for all: the cells with the most room.

@@ -8,7 +8,7 @@ More than 350 lines, because what is seen, decided and remembered is read togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -121,6 +121,11 @@ class LeaseSeen:
         return self.job_id is not None or self.state in (LeaseState.RUNNING, LeaseState.COMPLETED)
 
 
+def surely_held(leases: Iterable[LeaseSeen]) -> int:
+    """How many leases surely hold an instance; that of a silent one may long be replaced."""
+    return sum(lease.state is not LeaseState.SILENT for lease in leases)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSeen:
     """One cell: its record's state, its counts and its instances. `parked`: instances waiting for an offer
@@ -153,14 +158,14 @@ class CellSeen:
 
     # Worked out once, because a decision asks for them again and again.
     held: int = field(init=False, repr=False, compare=False)
-    """Leases that surely hold an instance; the instance of a silent one may long be replaced."""
+    """See `surely_held`."""
     counted: int = field(init=False, repr=False, compare=False)
     """What bounds count: a cell that was asked for, or is still there, is paid for."""
     expected: int = field(init=False, repr=False, compare=False)
     """How many instances will serve: all that were asked for, or only those that are there when the rest was refused."""
 
     def __post_init__(self) -> None:
-        held = sum(lease.state is not LeaseState.SILENT for lease in self.leases)
+        held = surely_held(self.leases)
         counted = max(self.requested, self.observed or 0)
         expected = counted if self.failed is None else min(counted, held + self.parked)
         for name, value in (("held", held), ("counted", counted), ("expected", expected)):

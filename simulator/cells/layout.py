@@ -20,4 +20,4 @@ def default_sizes(max_runners: int, max_cells: int) -> Sequence[int]:
     """The sizes of at most `max_cells` cells that together hold `max_runners` and a fifth more."""
     room = ceil(max_runners * (1 + SPARE))
     cells = min(max_cells, room)
-    return (min(MOST, max(LEAST, ceil(room / cells))),) * cells
+    return (min(MOST, max_runners, max(LEAST, ceil(room / cells))),) * cells

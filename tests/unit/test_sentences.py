@@ -67,7 +67,7 @@ def test_a_raise_says_what_is_queued_and_what_is_covered() -> None:
     ]
 
 
-def test_a_raise_of_a_larger_cell_than_needed_says_that_writes_are_short() -> None:
+def test_a_raise_of_more_than_would_be_best_says_that_writes_are_short() -> None:
     facts = seen(
         a_cell("a"),
         a_cell("b"),
@@ -77,7 +77,10 @@ def test_a_raise_of_a_larger_cell_than_needed_says_that_writes_are_short() -> No
         shrink_writes_left=1,
     )
     assert told(a_pool(), facts) == [
-        "raise cell c from 0 to 2: 2 jobs are queued, the oldest for 30 s; 1 write is left this minute, so larger cells are used"
+        (
+            "raise cell c from 0 to 2: 2 jobs are queued, the oldest for 30 s; 1 write is left this minute, so fewer cells "
+            "get more each"
+        )
     ]
 
 
