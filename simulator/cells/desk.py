@@ -26,6 +26,7 @@ from scaler.budget import MinuteBudget
 from scaler.core.model import LeaseState
 from scaler.instances import OFFER_SECONDS, LeaseHeard
 from simulator.cells.agent import Agent, AskRefused, Lost
+from simulator.cells.calls import OpenCalls
 from simulator.cells.github import ModelGitHub
 from simulator.cells.store import ModelStore
 from simulator.cells.times import (
@@ -110,6 +111,8 @@ class Desk:
         self._parked: dict[str, dict[str, _Parked]] = {}
         self._offers: dict[tuple[str, str], float] = {}
         self._begun_at = time.now
+        self._calls = OpenCalls(time)
+        self.asked_at: dict[str, float] = {}
         self.registrations = registrations
         self.heard: dict[str, LeaseHeard] = {}
 
@@ -143,6 +146,11 @@ class Desk:
         heard = self.heard.get(lease)
         return self._time.now - (self._begun_at if heard is None else max(heard.heard_at, self._begun_at))
 
+    def may_ask_about(self, lease: str) -> bool:
+        """Whether GitHub is asked about the job of a lease: after so much silence, and again after as much."""
+        asked_at = self.asked_at.get(lease, float("-inf"))
+        return self.silence(lease) > SUSPECT_SECONDS and self._time.now >= asked_at + SUSPECT_SECONDS
+
     def hang_up(self) -> None:
         """The process dies: every open call breaks."""
         for boots in self._parked.values():
@@ -152,6 +160,7 @@ class Desk:
                     self._time.after(CALL_SECONDS, partial(answer, Lost()))
         self._parked.clear()
         self._offers.clear()
+        self._calls.break_all()
 
     # The four calls.
 
@@ -188,9 +197,8 @@ class Desk:
         if self.registrations.left(self._time.now) <= 0:
             answer(AskRefused(retry_after=PAUSED_SECONDS))
             return
-        self._time.after(
-            STORE_SECONDS, lambda: self._stumble("lease", lambda: self._lease(agent, ask, answer))
-        )
+        said = self._calls.taken(answer)
+        self._time.after(STORE_SECONDS, lambda: self._stumble("lease", lambda: self._lease(agent, ask, said)))
 
     def event(self, agent: Agent, report: Report, answer: Callable[[int | Lost | None], None]) -> None:
         """See ScalerDoor."""
@@ -216,7 +224,8 @@ class Desk:
 
     def end(self, agent: Agent, end: EndLease, answer: Callable[[EndReply | Lost], None]) -> None:
         """See ScalerDoor."""
-        self._time.after(STORE_SECONDS, lambda: self._stumble("end", lambda: self._end(agent, end, answer)))
+        said = self._calls.taken(answer)
+        self._time.after(STORE_SECONDS, lambda: self._stumble("end", lambda: self._end(agent, end, said)))
 
     def _poll_over(self, cell: str, boot: str, poll: int) -> None:
         parked = self._parked.get(cell, {}).get(boot)
@@ -258,6 +267,7 @@ class Desk:
                 self._forget(cell, agent.boot)
             answer(AskRefused(retired=retired))
             return
+        self.heard[lease.id] = LeaseHeard(cell=cell, state=LeaseState.STARTING, since=now, heard_at=now)
         self._forget(cell, agent.boot)
         self.registrations.use(now)
         self._time.after(

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from runner_agent.contract import EndReply, Grant
 from runner_agent.lifecycle.actions import EndLease, Report
 from simulator.cells.agent import Agent, AskRefused, Lost
+from simulator.cells.calls import Call
 from simulator.cells.desk import Desk
 from simulator.cells.process import ScalerProcess
 from simulator.cells.times import CALL_TIMEOUT_SECONDS
@@ -69,7 +70,7 @@ class Door:
         if not self._lost:
             ask(process.desk, answer)
             return
-        call = _Call(answer)
+        call = Call(answer)
         drawn = self._chance.random()
         if drawn < self._lost:
             # Half of what is lost is the call, half is the answer.
@@ -79,21 +80,6 @@ class Door:
             return
         self._time.after(CALL_TIMEOUT_SECONDS, call.lost)
         ask(process.desk, call.answered)
-
-
-class _Call:
-    """One call that is answered once, or given up."""
-
-    def __init__(self, answer: Callable[[T | Lost], None]) -> None:
-        self._answer: Callable[[object], None] | None = answer  # type: ignore[assignment]  # T is the caller's
-
-    def answered(self, said: object) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer(said)
-
-    def lost(self) -> None:
-        self.answered(Lost())
 
 
 def _nothing(_: object) -> None:

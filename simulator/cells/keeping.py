@@ -19,7 +19,7 @@ def keep_records(
     for name, record in list(store.cells.items()):
         if not record.leases:
             continue
-        if _is_late(record, now):
+        if _is_late(record, now) and not _speaks_past_its_end(record, desk, now):
             store.change(name, partial(timed_out, now=now))
         for lease in record.leases:
             job = job_of_runner.get(lease.runner_id or 0)
@@ -29,6 +29,12 @@ def keep_records(
 
 def _is_late(record: CellRecord, now: float) -> bool:
     return any(now > min(each.hard_end, each.dying_until or each.hard_end) for each in record.leases)
+
+
+def _speaks_past_its_end(record: CellRecord, desk: Desk, now: float) -> bool:
+    """Whether a lease is heard of that should be over; then nothing is concluded from the time."""
+    late = (each for each in record.leases if now > each.hard_end and each.dying_until is None)
+    return any(desk.silence(each.id) <= SUSPECT_SECONDS for each in late)
 
 
 def _note_job(
@@ -47,6 +53,11 @@ def _note_job(
             job_known, lease_id=lease.id, runner_id=lease.runner_id, job_id=job, repository="acme"
         )
         store.change(cell, known)
-    elif desk.silence(lease.id) > SUSPECT_SECONDS and github.jobs[job - 1].ended_at is not None:
-        completed = partial(job_completed, lease_id=lease.id, job_id=job, runner_id=lease.runner_id, now=now)
-        store.change(cell, completed)
+    elif desk.may_ask_about(lease.id):
+        # GitHub is asked once a minute, whatever it says.
+        desk.asked_at[lease.id] = now
+        if github.jobs[job - 1].ended_at is not None:
+            completed = partial(
+                job_completed, lease_id=lease.id, job_id=job, runner_id=lease.runner_id, now=now
+            )
+            store.change(cell, completed)
