@@ -78,8 +78,9 @@ class Pool:
 
     @property
     def billed(self) -> int:
-        """Instances that are paid for: every counted one, and each that still lives."""
-        return max(self.count, len(self.instances))
+        """Instances that are paid for: every counted one, and each that still lives; not those that the region refused."""
+        alive = len(self.instances)
+        return max(self.count, alive) if self.failure is None else alive + self.coming
 
 
 class ModelCloud:
@@ -141,6 +142,7 @@ class ModelCloud:
                 pool.settled_at = now
         elif not self._fits:
             # Seen in the public record: the operation ends with the quota's name, and nothing more comes by itself.
+            self._bill(pool)
             pool.failure = Answer.NO_CAPACITY.value
             return Answer.NO_CAPACITY
         self._fill(pool, self._start)

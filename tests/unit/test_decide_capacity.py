@@ -95,9 +95,18 @@ def test_instances_that_came_above_the_limit_end_it_and_an_old_refusal_does_not_
     """A cell that was refused long ago and was not written since still says so."""
     old = refused("a", at=LEARNT.refused_at)
     cells = [serving(), an_open_cell("b", count=2, parked=2), old]
-    known = learnt(LEARNT, cells, now=NOW)
+    known = learnt(replace(LEARNT, tried_at=NOW - 5.0), cells, now=NOW)
     assert known.limit is None
     assert learnt(known, cells, now=NOW + 1.0).limit is None
+
+
+def test_containers_that_come_back_after_a_refusal_do_not_end_it() -> None:
+    """At the refusal the containers of a refused cell were being replaced after their jobs, and did not count."""
+    back = replace(refused("a", at=LEARNT.refused_at), parked=2)
+    known = learnt(LEARNT, [serving(), back], now=NOW)
+    assert known == LEARNT
+    tried = replace(LEARNT, tried_at=LEARNT.refused_at - 1.0)
+    assert learnt(tried, [serving(), back], now=NOW) == tried
 
 
 def test_instances_that_are_only_asked_for_do_not_end_it() -> None:
