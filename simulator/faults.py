@@ -27,7 +27,7 @@ class Faults:
     listening runner without a job is taken away). Of the deployment: `crashes_per_hour` (a scaler is killed at any moment and
     replaced by another), `crash_in_step` (it is killed at a step of opening, raising, closing or zeroing a cell, of a lease's
     start or end, before it or after it), `replies_lost` (between scaler and instance), `pauses` (a scaler stands still at such
-    a step for up to `late` seconds), `store_replies_lost` (a change of a record was made, and that is learnt late).
+    a step for up to `standstill` seconds), `store_replies_lost` (a change of a record was made, and that is learnt late).
     """
 
     preemptions_per_hour: float = 0.0
@@ -47,6 +47,7 @@ class Faults:
     replies_lost: float = 0.0
     store_replies_lost: float = 0.0
     pauses: float = 0.0
+    standstill: float = 60.0
     late: float = 60.0
 
 

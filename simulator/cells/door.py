@@ -66,12 +66,12 @@ class Door:
             self._time.after(NOBODY_SECONDS, partial(answer, Lost()))
             return
         process = alive[0] if len(alive) == 1 else self._chance.choice(alive)
-        lost = self._weather.faults.replies_lost
-        if not lost:
+        if not self._weather.foul:
             ask(process.desk, answer)
             return
         call = _Call(answer)
-        drawn = self._chance.random()
+        lost = self._weather.faults.replies_lost
+        drawn = self._chance.random() if lost else 1.0
         if drawn < lost:
             self._weather.struck("call between instance and scaler lost")
             # Half of what is lost is the call, half is the answer.

@@ -135,7 +135,7 @@ class ScalerProcess:
         if self._weather.strikes("crash in a step", faults.crash_in_step):
             self._watcher.crashed(self, step)
         elif self._weather.strikes("pause in a step", faults.pauses):
-            self._time.after(self._chance.uniform(0.0, faults.late), partial(self._resume, go_on))
+            self._time.after(self._chance.uniform(0.0, faults.standstill), partial(self._resume, go_on))
         else:
             go_on()
 

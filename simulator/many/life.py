@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.cells.desk import END
 from simulator.cells.world import CellsWorld
 from simulator.many.judge import Judge
 from simulator.many.story import LAST, Story
-from simulator.many.worlds import TIMES, World, world_of
+from simulator.many.worlds import LEAST_JOBS, TIMES, World, world_of
 from simulator.plain_pool import POLICIES, simulate_plain
 
-LEAST_JOBS = 50
 LEAST_FAULTS = 5
 LEAST_LOWERS = 10
 
@@ -70,11 +69,16 @@ class Life:
         return self.jobs >= LEAST_JOBS and struck >= LEAST_FAULTS and self.lowers >= LEAST_LOWERS
 
 
-def live(seed: int, *, most_told: int | None = LAST, with_others: bool = True) -> Life:
-    """The world of a seed. `most_told`: how much of the story is kept, None for all; it is given when a promise is broken,
+def live(seed: int, *, most_told: int | None = LAST) -> Life:
+    """The world of a seed, and what other scalers make of it; see `lived`."""
+    plan = world_of(seed)
+    return replace(lived(plan, most_told=most_told), others=others_kills(plan))
+
+
+def lived(plan: World, *, most_told: int | None = LAST) -> Life:
+    """What comes of a world. `most_told`: how much of the story is kept, None for all; it is given when a promise is broken,
     or all of it was asked for.
     """
-    plan = world_of(seed)
     pool_of = {
         f"{pool}-{number:03}": pool
         for pool, sizes in plan.sizes.items()
@@ -99,7 +103,7 @@ def live(seed: int, *, most_told: int | None = LAST, with_others: bool = True) -
     jobs = world.github.jobs
     told = judge.verdicts or most_told is None
     return Life(
-        seed=seed,
+        seed=plan.seed,
         jobs=len(jobs),
         done=sum(job.succeeded for job in jobs),
         lost=Counter(str(job.stopped_by) for job in jobs if job.ended_at is not None and not job.succeeded),
@@ -109,7 +113,7 @@ def live(seed: int, *, most_told: int | None = LAST, with_others: bool = True) -
         leases=outcome.registrations,
         faults=world.witnessed.faults,
         crashes=world.witnessed.crashes,
-        others=others_kills(plan) if with_others else {},
+        others={},
         rest_after=judge.story.now() - plan.faults_end,
         verdicts=tuple(judge.verdicts),
         story=judge.story.lines() if told else (),

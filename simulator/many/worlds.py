@@ -14,7 +14,7 @@ from simulator.trace import Trace, TraceJob
 
 # Listening and jobs end sooner than by default, so that a world that has lost a lease comes to its hard end soon; fewer ticks
 # make a world cheaper, so that there can be more of them.
-TIMES = Times(listen_max=60.0, job_timeout=480.0, cells=8.0, between_ticks=1.0, between_ticks_of_others=5.0)
+TIMES = Times(listen_max=60.0, job_timeout=480.0, cells=10.0, between_ticks=1.0, between_ticks_of_others=5.0)
 
 LABELS = frozenset({"self-hosted"})
 OTHER_LABELS = frozenset({"self-hosted", "large"})
@@ -22,10 +22,12 @@ OTHER_LABELS = frozenset({"self-hosted", "large"})
 # Short enough for a cell to close between two bursts, with linger, settle time and the reopening.
 PAUSE_SECONDS = (120.0, 180.0)
 BURSTS = (8, 9)
-JOBS_IN_A_BURST = (6, 8)
+JOBS_IN_A_BURST = (6, 7)
 SHORT_SECONDS = (3.0, 45.0)
 LONG_SECONDS = (150.0, 400.0)
 LONG_SHARE = 0.05
+
+LEAST_JOBS = 50
 
 # After the last job: what is sent late has arrived by then.
 CALM_AFTER_SECONDS = 120.0
@@ -90,7 +92,7 @@ def _pools(chance: Random) -> tuple[PoolPolicy, ...]:
         PoolPolicy(
             name=name,
             labels=labels,
-            max=chance.choice((4, 6, 8, 10, 12)) if len(kinds) == 1 else chance.randint(4, 6),
+            max=chance.choice((4, 5, 6, 7, 8, 8, 9, 10, 12)) if len(kinds) == 1 else chance.randint(4, 6),
             linger_seconds=linger,
             idle_lease_seconds=TIMES.idle_lease,
         )
@@ -108,8 +110,9 @@ def _sizes(chance: Random, most: int) -> tuple[int, ...]:
 
 def _jobs(chance: Random, *, kinds: Sequence[frozenset[str]]) -> Trace:
     """Bursts with pauses between them."""
-    at, jobs = 0.0, []
-    for _ in range(chance.randint(*BURSTS)):
+    at, jobs, bursts = 0.0, list[TraceJob](), chance.randint(*BURSTS)
+    while bursts > 0 or len(jobs) < LEAST_JOBS:
+        bursts -= 1
         for _ in range(chance.randint(*JOBS_IN_A_BURST)):
             span = LONG_SECONDS if chance.random() < LONG_SHARE else SHORT_SECONDS
             jobs.append(
@@ -133,23 +136,27 @@ def _faults(chance: Random, *, most: int, seconds: float) -> Faults:
         "writes_late": lambda: chance.uniform(0.02, 0.15),
         "writes_doubled": lambda: chance.uniform(0.05, 0.4),
         "settles_early": lambda: chance.uniform(0.05, 0.5),
-        "zeros_failed": lambda: chance.uniform(0.1, 0.4),
-        "foreign_writes_per_hour": lambda: chance.uniform(5.0, 30.0),
+        "zeros_failed": lambda: chance.uniform(0.15, 0.5),
+        "foreign_writes_per_hour": lambda: chance.uniform(15.0, 50.0),
         "refusing": lambda: (_refusing(chance, most, seconds),),
         "webhooks_lost": lambda: chance.uniform(0.05, 0.5),
         "list_lag": lambda: chance.uniform(5.0, 60.0),
         "idle_removed_after": lambda: chance.uniform(10.0, 50.0),
         "crashes_per_hour": lambda: chance.uniform(4.0, 30.0),
-        "crash_in_step": lambda: chance.uniform(0.01, 0.05),
+        "crash_in_step": lambda: chance.uniform(0.01, 0.035),
         "replies_lost": lambda: chance.uniform(0.01, 0.08),
         "store_replies_lost": lambda: chance.uniform(0.02, 0.2),
         "pauses": lambda: chance.uniform(0.02, 0.15),
     }
     strike = [name for name in kinds if chance.random() < 0.5]
+    # A scaler that dies while it notes what another hand has done is rare otherwise.
+    if "foreign_writes_per_hour" in strike and "crash_in_step" not in strike and chance.random() < 0.5:
+        strike.append("crash_in_step")
     if len(strike) < 4:
         strike = chance.sample(sorted(kinds), 4)
     drawn = {name: kinds[name]() for name in strike}
-    return replace(Faults(late=chance.choice((10.0, 30.0, 60.0))), **drawn)  # type: ignore[arg-type]  # by name
+    late, standstill = chance.choice((10.0, 30.0, 60.0)), chance.choice((10.0, 60.0, 60.0, 240.0))
+    return replace(Faults(late=late, standstill=standstill), **drawn)  # type: ignore[arg-type]  # by name
 
 
 def _refusing(chance: Random, most: int, seconds: float) -> Refusing:

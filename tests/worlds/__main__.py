@@ -6,6 +6,7 @@ Exit code 1 when the scaler stopped a job, a promise was broken, or a step of cl
 from __future__ import annotations
 
 import argparse
+import gc
 import resource
 import sys
 import time
@@ -90,7 +91,11 @@ def _in_order(pool: ProcessPoolExecutor, first_seed: int, *, ahead: int) -> Iter
 
 
 def _some(first: int) -> list[Life]:
-    return [live(seed) for seed in range(first, first + AT_A_TIME)]
+    # What is left of a world is collected once for several: looking for it all the time takes a tenth of the run.
+    gc.disable()
+    lives = [live(seed) for seed in range(first, first + AT_A_TIME)]
+    gc.collect()
+    return lives
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from simulator.many.life import LEAST_FAULTS, LEAST_JOBS, LEAST_LOWERS, STEPS_OF_CLOSING
+from simulator.many.life import LEAST_FAULTS, LEAST_LOWERS, STEPS_OF_CLOSING
+from simulator.many.worlds import LEAST_JOBS
 from tests.worlds.totals import Totals
 
 PAGE_HEAD = """# Many worlds
