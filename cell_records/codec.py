@@ -172,6 +172,7 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "ghosts": _each(_nested(Ghost)),
         "obstacles": _each(_nested(ObstacleMet)),
         "served_at": _seconds,
+        "lowered_at": _seconds,
         "op_nonce": _text,
     },
     Lease: {

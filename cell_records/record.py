@@ -87,6 +87,7 @@ class CellRecord:
     """One cell. `zeroed_at` is the moment its last zero was confirmed, in seconds since the epoch.
 
     `served_at`: the start of the youngest lease that is known to have had a job; `obstacles`: see there.
+    `lowered_at`: when a write of zero was last about to be sent.
     """
 
     owner: str
@@ -99,6 +100,7 @@ class CellRecord:
     ghosts: tuple[Ghost, ...] = ()
     obstacles: tuple[ObstacleMet, ...] = ()
     served_at: float = 0.0
+    lowered_at: float = 0.0
     op_nonce: str = ""
 
     @property
@@ -171,6 +173,19 @@ def closed(record: CellRecord) -> Outcome:
     if record.leases:
         return Refused(reason=Refusal.LEASES_STAND)
     return replace(record, gate=Gate.CLOSED, zero_seen=False)
+
+
+def lowering(record: CellRecord, *, now: float) -> Outcome:
+    """Note in CLOSING that a zero is about to be written, on a reading that began before.
+
+    Whoever has read an earlier zero of this closing can then no longer confirm it: a raise that arrived late has undone it,
+    and the zero written now must be seen and settle by itself.
+    """
+    if record.gate is Gate.OPEN:
+        return Refused(reason=Refusal.GATE_OPEN)
+    if record.zero_seen:
+        return Refused(reason=Refusal.COOLING)
+    return replace(record, lowered_at=now)
 
 
 def zero_confirmed(record: CellRecord, *, count: int, settled: bool, now: float) -> Outcome:

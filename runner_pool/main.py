@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from runner_pool import errors
+from runner_pool.simulate_options import simulate_options
 
 _INTERRUPTED = 130
 _INTERNAL_FAULT = 70
@@ -117,6 +118,20 @@ def demo(
     return perform(performance, env=os.environ, console=console)
 
 
+@cli.command()
+@simulate_options
+def simulate(**wishes: Any) -> int:
+    """Let the real planner work through jobs in virtual time; compare it with others, or ask for advice.
+
+    The jobs come from --trace, --generator or --history. Nothing is changed at GitHub or Google, and without
+    --history nothing is asked there. docs/reference/simulate.md explains every number.
+    """
+    from runner_pool.simulate import run
+    from runner_pool.simulate_wishes import Wishes
+
+    return run(Wishes(**wishes), os.environ)
+
+
 @cli.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
 )
@@ -148,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _tell(error.what, cause=error.cause, remedy=error.remedy)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001  the last place that can tell whose fault it is
-        code = _told_by_the_scaler(error)
+        code = _told_by_a_program(error)
         if code is None:
             click.echo("runner-pool: a fault of the program itself; please report the lines below", err=True)
             traceback.print_exception(error)
@@ -157,14 +172,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told_by_the_scaler(error: Exception) -> int | None:
-    """Tell an error of the scaler's own tree and return its exit code; None for any other error."""
+def _told_by_a_program(error: Exception) -> int | None:
+    """Tell an error of the scaler's or the simulator's own tree and return its exit code; None for any other error."""
     from scaler.errors import ScalerError
+    from simulator.errors import SimulatorError
 
-    if not isinstance(error, ScalerError):
-        return None
-    _tell(error.what, remedy=error.remedy)
-    return error.exit_code
+    if isinstance(error, SimulatorError):
+        _tell(error.what, cause=error.cause, remedy=error.remedy)
+        return error.exit_code
+    if isinstance(error, ScalerError):
+        _tell(error.what, remedy=error.remedy)
+        return error.exit_code
+    return None
 
 
 def _tell(what: str, *, cause: str = "", remedy: str = "") -> None:

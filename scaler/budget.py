@@ -16,8 +16,8 @@ class MinuteBudget:
         self._used: deque[float] = deque()
         self._none: tuple[float, float] | None = None
 
-    def left(self, now: float, *, reserve: float = 0.0) -> int:
-        """How many uses are left, after keeping back the share `reserve` (0 to 1) of the limit for others."""
+    def left(self, now: float, *, reserve: int = 0) -> int:
+        """How many uses are left, after keeping `reserve` of them back for others."""
         if self._none is not None and self._none[0] <= now < self._none[1]:
             return 0
         if self._used and self._used[-1] > now:
@@ -25,7 +25,7 @@ class MinuteBudget:
             self._used.clear()
         while self._used and self._used[0] <= now - WINDOW_SECONDS:
             self._used.popleft()
-        return max(0, self.per_minute - int(self.per_minute * reserve) - len(self._used))
+        return max(0, self.per_minute - reserve - len(self._used))
 
     def use(self, now: float) -> None:
         """Count one use, whether or not it was left: what was sent was sent."""

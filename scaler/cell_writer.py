@@ -104,7 +104,7 @@ class CellWriter:
 
     def close_cell(self, cell: Cell) -> None:
         """Close the gate if no lease stands, then set the count to zero; goes on in the background."""
-        self._begin(cell, closing())
+        self._begin(cell, closing(uid=cell.worker_pool.uid, now=self._clock))
 
     def carry(self, cell: Cell, record: CellRecord) -> None:
         """Carry a closed cell on by one step. `cell` was read after `record` was."""

@@ -150,6 +150,8 @@ class DemandWatch:
         again = now < self._named_at.get(repository, float("-inf")) + AGAIN_WITHIN_SECONDS
         self._named_at[repository] = now
         await self._read(repository, Urgency.AGAIN if again else Urgency.NAMED)
+        # A look that had to wait for points must not make the next one urgent again.
+        self._named_at[repository] = self._clock()
 
     async def _sweep(self) -> None:
         await self._list_repositories()

@@ -192,7 +192,8 @@ class LeaseDesk:
                 lambda it: leased(
                     it,
                     lease,
-                    uptime_seconds=ask.uptime_seconds,
+                    # Said when the ask was sent, which its boot still waits for; so it may be that much older by now.
+                    uptime_seconds=ask.uptime_seconds + times.reply_within,
                     room=cell.room + self._silent_leases(it),
                     now=self._clock(),
                 ),

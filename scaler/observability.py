@@ -19,6 +19,7 @@ import structlog
 
 from github_api.values import RunnerDeprecation
 from scaler.core.model import CellSeen, Decision, PoolPicture
+from scaler.core.sentences import sentences
 from scaler.demand_watch import StartedJob
 from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.reconciler import TickRecord
@@ -204,6 +205,7 @@ class Journal:
             "demand_complete": last.seen.demand.complete,
             "pools": [self.pool_numbers(picture) for picture in last.decision.pools],
             "cells": [cell_numbers(cell) for cell in last.seen.cells],
+            "decided": [told.sentence for told in sentences(last.seen, last.decision)],
             "limits": [
                 {
                     "pool": limit.pool,

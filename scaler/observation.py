@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cell_records.record import CellRecord, CellState, Lease
@@ -99,3 +99,13 @@ def jobs_by_runner(demand: DemandSeen) -> dict[int, int]:
     return {
         runner: job for reading in demand.repositories.values() for runner, job in reading.running.items()
     }
+
+
+# The share of the write budget that growth leaves for shrinking, or a bill would outlive a long burst.
+SHRINK_RESERVE = 0.3
+
+
+def shrink_reserve(cells: Iterable[CellSeen], *, per_minute: int) -> int:
+    """How many of a minute's writes growth leaves for shrinking: no more than there are cells that could be lowered."""
+    lowerable = sum(cell.state is not CellState.ZERO for cell in cells)
+    return min(int(per_minute * SHRINK_RESERVE), lowerable)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scaler.core.model import Decision, Seen
+from scaler.core.sentences import sentences
 from scaler.observability import cell_numbers
 
 
@@ -21,8 +22,14 @@ def plan_document(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> 
         "pools": [asdict(picture) for picture in decision.pools],
         "cells": [cell_numbers(cell) for cell in seen.cells],
         "actions": [
-            {"do": what, "where": where, "how_many": number, "why": why}
-            for what, where, number, why in _actions(decision)
+            {
+                "do": told.verb,
+                "where": told.where,
+                "how_many": told.how_many,
+                "why": told.why,
+                "sentence": told.sentence,
+            }
+            for told in sentences(seen, decision)
         ],
         "faults": dict(faults),
         "look_again_at": decision.look_again_at,
@@ -33,7 +40,19 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
     """The plan as tables on standard output."""
     # Texts of vendors stand in the cells: what looks like markup in them is not ours.
     console = Console(markup=False, emoji=False, highlight=False)
-    pools = Table("pool", "queued", "uncovered", "leased", "wanted", "requested", "observed", title="Pools")
+    pools = Table(
+        "pool",
+        "queued",
+        "uncovered",
+        "leased",
+        "wanted",
+        "requested",
+        "observed",
+        "min-max",
+        "warm",
+        "in force",
+        title="Pools",
+    )
     for picture in decision.pools:
         numbers = (
             picture.queued,
@@ -42,6 +61,9 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
             picture.wanted,
             picture.requested,
             picture.observed,
+            f"{picture.min}-{picture.max}",
+            picture.warm,
+            "paused" if picture.paused else f"schedule {picture.schedule}" if picture.schedule else "",
         )
         pools.add_row(picture.pool, *map(str, numbers))
     console.print(pools)
@@ -59,22 +81,12 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
             cell.fault or "",
         )
     console.print(cells)
-    actions = Table("do", "where", "how many", "why", title="The next tick would")
-    for what, where, number, why in _actions(decision):
-        actions.add_row(what, where, str(number), why)
-    if actions.row_count:
-        console.print(actions)
+    told = sentences(seen, decision)
+    if told:
+        console.print("The next tick would:")
+        for each in told:
+            console.print(f"* {each.sentence}")
     else:
         console.print("The next tick would do nothing: every pool has what it wants.")
     for where, fault in faults.items():
         console.print(f"{where}: {fault}", style="yellow")
-
-
-def _actions(decision: Decision) -> list[tuple[str, str, int, str]]:
-    limits = [("leave", limit.pool, limit.short, limit.sentence) for limit in decision.limits]
-    return [
-        *(("grant", grant.cell, grant.leases, grant.reason.value) for grant in decision.grants),
-        *(("raise", rise.cell, rise.to, rise.reason.value) for rise in decision.raises),
-        *(("close", close.cell, 0, close.reason.value) for close in decision.closes),
-        *limits,
-    ]

@@ -19,12 +19,9 @@ from scaler.core.model import Decision, DemandSeen, Memory, Policy, Seen
 from scaler.errors import CloudRunError, PromiseBroken
 from scaler.instances import Instances
 from scaler.leadership import Leadership
-from scaler.observation import CellFacts, Present, cell_seen, jobs_by_runner
+from scaler.observation import CellFacts, Present, cell_seen, jobs_by_runner, shrink_reserve
 from scaler.records import AllRecords, Records
 from scaler.registrar import Registrar
-
-# The share of the write budget that growth leaves for shrinking, or a bill would outlive a long burst.
-SHRINK_RESERVE = 0.3
 
 # A reading of Cloud Run older than this says nothing about counts any more.
 READING_BELIEVED_SECONDS = 60.0
@@ -129,7 +126,9 @@ class Reconciler:
             demand=demand,
             cells=tuple(sorted(cells, key=lambda cell: cell.name)),
             registrations_left=self._registrar.left(),
-            writes_left=self._writes.left(now, reserve=SHRINK_RESERVE),
+            writes_left=self._writes.left(
+                now, reserve=shrink_reserve(cells, per_minute=self._writes.per_minute)
+            ),
             shrink_writes_left=self._writes.left(now),
         )
         return seen, records, faults, fresh
@@ -148,11 +147,13 @@ class Reconciler:
     async def tick(self, *, look: bool) -> TickRecord:
         """Observe, decide, begin to act. Raises PromiseBroken and what the records raise; nothing was begun then."""
         seen, records, faults, fresh = await self.observe(look=look)
-        if fresh:
-            for name, cell in self._directory.cells.items():
-                record = records.cells.get(name)
-                if record is not None and record.uid == cell.worker_pool.uid:
-                    self._writer.carry(cell, record)
+        for name, cell in self._directory.cells.items():
+            record = records.cells.get(name)
+            if record is None or record.uid != cell.worker_pool.uid:
+                continue
+            # The end of a last lease may just have closed the cell: its zero waits for no reading of all worker pools.
+            if fresh or (record.state is CellState.CLOSING and cell.worker_pool.count):
+                self._writer.carry(cell, record)
         leads = self._leadership.held
         try:
             decision = self.decided(seen)

@@ -23,11 +23,12 @@ class Faults:
     time after `late` seconds), `settles_early` (the operation is called over though victims still live for `late` seconds),
     `zeros_failed` (a lower to zero is taken and not carried out: the count is 0, the instances stay), `refusing` (no CPU
     quota). Of other hands: `foreign_writes_per_hour` (somebody sets the count of a cell to anything). Of GitHub:
-    `webhooks_lost`, `list_lag` (a job that has started is still listed as queued for so long), `idle_removed_after` (a
-    listening runner without a job is taken away). Of the deployment: `crashes_per_hour` (a scaler is killed at any moment and
-    replaced by another), `crash_in_step` (it is killed at a step of opening, raising, closing or zeroing a cell, of a lease's
-    start or end, before it or after it), `replies_lost` (between scaler and instance), `pauses` (a scaler stands still at such
-    a step for up to `standstill` seconds), `store_replies_lost` (a change of a record was made, and that is learnt late).
+    `webhooks_lost`, `list_lag` (a job that has started is still listed as queued for so long, also when it is over),
+    `idle_removed_after` (a listening runner without a job is taken away). Of the deployment: `crashes_per_hour` (a scaler is
+    killed at any moment and replaced by another), `crash_in_step` (it is killed at a step of opening, raising, closing or
+    zeroing a cell, of a lease's start or end, before it or after it), `replies_lost` (between scaler and instance), `pauses`
+    (a scaler stands still at such a step for up to `standstill` seconds), `store_replies_lost` (a change of a record was made,
+    and that is learnt late).
     """
 
     preemptions_per_hour: float = 0.0

@@ -46,6 +46,12 @@ class Machine:
         return f"{self.vcpu} vCPU / {self.memory_gib} GiB"
 
 
+# The most memory that Cloud Run gives to four vCPU; there are no discs, so the work of a job lies in memory too.
+# https://cloud.google.com/run/docs/configuring/workerpools/cpu
+MACHINE = Machine(vcpu=4, memory_gib=Decimal(16))
+"""The machine that is priced when nobody names one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """US dollars per vCPU-second and per GiB-second; `as_of` is the year and month that `source` speaks of."""

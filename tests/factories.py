@@ -69,6 +69,7 @@ def a_record(
     op_nonce: str = "",
     obstacles: Sequence[ObstacleMet] = (),
     served_at: float = 0.0,
+    lowered_at: float = 0.0,
 ) -> CellRecord:
     """A record in a state; open and long past its last zero unless told otherwise."""
     return CellRecord(
@@ -83,6 +84,7 @@ def a_record(
         op_nonce=op_nonce,
         obstacles=tuple(obstacles),
         served_at=served_at,
+        lowered_at=lowered_at,
     )
 
 

@@ -113,9 +113,10 @@ class DirectRegistration:
             hard_end=now + lasts,
         )
         room = self._room(boot)
+        # Measured before all that this call has waited for, which the agent allows this long.
+        oldest = uptime_seconds + REPLY_WITHIN_SECONDS
         self._change(
-            boot,
-            lambda it: leased(it, lease, uptime_seconds=uptime_seconds, room=room, now=self._wall_clock()),
+            boot, lambda it: leased(it, lease, uptime_seconds=oldest, room=room, now=self._wall_clock())
         )
         configuration = self._minted(boot, lease, min(_JIT_CALL_SECONDS, timeout_seconds))
         self._change(boot, lambda it: registered(it, lease_id=lease.id, runner_id=configuration.runner_id))

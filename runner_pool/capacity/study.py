@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import json
 import time
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from github_api.client import GitHub
 from github_api.errors import BadCredentials, GitHubError, InstallationMissing, PermissionDenied
+from runner_pool.capacity.advising import Question, Work, advise
+from runner_pool.capacity.documents import advice_documents, history_document
 from runner_pool.capacity.history import History, history_of
 from runner_pool.capacity.reading import Reading
-from runner_pool.capacity.report import advice_lines, history_lines
+from runner_pool.capacity.report import history_lines
 from runner_pool.capacity.saving import save_trace
 from runner_pool.errors import HistoryError
 from scaler.assembly import github_of, policy_of, repositories_of
 from scaler.config import Config, load_config
 from scaler.config.model import PoolSection
 from scaler.errors import GitHubRefused
-from simulator.advice import GRID, Grid, Simulate, advice
 from simulator.assumptions import Assumptions
-from simulator.prices import WORKER_POOL, Machine
 
 _DAY = 86_400.0
-
-# The most memory that Cloud Run gives to four vCPU; there are no discs, so the work of a job lies in memory too.
-# https://cloud.google.com/run/docs/configuring/workerpools/cpu
-MACHINE = Machine(vcpu=4, memory_gib=Decimal(16))
-
-# An assumption of ours, to be replaced by the admin's own. It is less than a person's hour, since not every job has
-# somebody who waits for it.
-WAITING_USD_PER_HOUR = Decimal(10)
 
 
 def study(
@@ -42,22 +33,23 @@ def study(
     env: Mapping[str, str],
     *,
     days: float,
-    simulate: Simulate | None,
+    question: Question | None,
     save: Path | None = None,
-    machine: Machine = MACHINE,
-    waiting_usd_per_hour: Decimal = WAITING_USD_PER_HOUR,
-    grid: Grid = GRID,
-    every_choice: bool = False,
+    adjusted: Callable[[Assumptions], Assumptions] = lambda assumptions: assumptions,
+    as_json: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> int:
     """Read the finished jobs of the last days, write them to `save`, and print what they advise for each pool.
 
-    `simulate` None: no advice. Gives the exit code. Raises ScalerError for the configuration and an App that GitHub
-    refuses, HistoryError when there is nothing to learn from, UsageError when `save` cannot be written.
+    `question` None: no advice. `adjusted` gets what the configuration says of a pool and may know better. With `as_json`
+    one object is printed at the end, and nothing else. Gives the exit code. Raises ScalerError for the configuration and an
+    App that GitHub refuses, HistoryError when there is nothing to learn from, UsageError when `save` cannot be written.
     """
     config = load_config(config_path, env)
     history = read_history(config, env, days=days, clock=clock)
-    _print(history_lines(history))
+    say = _tell if as_json else click.echo
+    if not as_json or history.jobs == 0:
+        say("\n".join(history_lines(history)))
     if history.jobs == 0:
         raise HistoryError(
             f"no finished job of the last {days:g} days fits a pool",
@@ -66,21 +58,14 @@ def study(
         )
     if save is not None:
         save_trace(history.trace, save)
-        _print([f"{history.jobs} jobs are written to {save}"])
-    if simulate is not None:
-        for pool in config.pools:
-            if history.traces[pool.name]:
-                found = advice(
-                    history.traces[pool.name],
-                    assumptions_of(config, pool),
-                    simulate,
-                    machine=machine,
-                    price=WORKER_POOL,
-                    waiting_usd_per_hour=waiting_usd_per_hour,
-                    grid=grid,
-                    every_choice=every_choice,
-                )
-                _print(["", *advice_lines(pool.name, found)])
+        say(f"{history.jobs} jobs are written to {save}")
+    work = {
+        pool.name: Work(trace=history.traces[pool.name], assumptions=adjusted(assumptions_of(config, pool)))
+        for pool in config.pools
+    }
+    found = {} if question is None else advise(work, question, silent=as_json)
+    if as_json:
+        click.echo(json.dumps({"history": history_document(history), "advice": advice_documents(found)}))
     return 0
 
 
@@ -136,7 +121,3 @@ async def _read(
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _print(lines: list[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from cell_records.record import (
     CellRecord,
-    CellState,
     Gate,
     Outcome,
     Refusal,
@@ -24,6 +23,7 @@ from cell_records.record import (
     opened,
     zero_confirmed,
 )
+from cell_records.record import lowering as about_to_lower
 from scaler.core.cell import Step, next_step, raise_target
 
 # How often a write is derived again after somebody else was quicker, within one go.
@@ -124,23 +124,25 @@ def raising(to: int, *, size: int, now: Callable[[], float], settle_seconds: flo
             return
 
 
-def closing() -> Steps:
-    """Close the gate if no lease stands, then set the count to zero."""
+def closing(*, uid: str, now: Callable[[], float]) -> Steps:
+    """Close the gate if no lease stands, then set the count to zero. `uid`: of the worker pool that is meant."""
     outcome: Outcome = yield Change(what="close the gate", transition=closed)
     if not isinstance(outcome, Refused):
-        yield from lowering()
+        yield from lowering(uid=uid, now=now)
 
 
-def lowering() -> Steps:
+def lowering(*, uid: str, now: Callable[[], float]) -> Steps:
     """Set the count of a closing cell to zero."""
     for _ in range(ATTEMPTS):
         reading: Reading = yield Look.WORKER_POOL
-        # Looked at after the reading: a cell that was zeroed, opened and raised meanwhile is no longer CLOSING, and one
-        # that is opened from here on gets a new etag with its raise.
-        record: CellRecord | None = yield Look.RECORD
-        if record is None or record.state is not CellState.CLOSING or record.uid != reading.uid:
+        if reading.uid != uid or (not reading.count and reading.failure is None):
             return
-        if not reading.count and reading.failure is None:
+        # Changed after the reading: a cell that was zeroed, opened and raised meanwhile is no longer CLOSING, and one that
+        # is opened from here on gets a new etag with its raise. And nobody may confirm an earlier zero any more.
+        noted: Outcome = yield Change(
+            what="note the lower", transition=lambda it: about_to_lower(it, now=now())
+        )
+        if isinstance(noted, Refused):
             return
         if not reading.count:
             # Where the template itself is broken this zero fails too; once in a while is enough then.
@@ -175,7 +177,7 @@ def carrying(record: CellRecord, reading: Reading, *, now: Callable[[], float]) 
         case Step.NOTHING:
             return None
         case Step.LOWER:
-            return lowering()
+            return lowering(uid=record.uid, now=now)
         case Step.CONFIRM_ZERO:
             return confirming(record, now=now)
         case Step.BACK_TO_CLOSING:

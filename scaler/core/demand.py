@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from scaler.core.model import DemandSeen, LeaseSeen, LeaseState, PoolPolicy, QueuedJob
+from scaler.core.model import DemandSeen, LeaseSeen, LeaseState, PoolPolicy, QueuedJob, Taken
 
 # GitHub's lists show a job as queued for 25 to 60 s after a runner has started it; a reading begun later than
 # this is to be believed.
@@ -25,14 +25,22 @@ def serving_pool(job: QueuedJob, pools: Iterable[PoolPolicy]) -> PoolPolicy | No
     return min(fitting, key=lambda pool: (len(pool.labels), -pool.priority, pool.name), default=None)
 
 
-def queued_by_pool(
-    pools: Iterable[PoolPolicy], demand: DemandSeen, leases: Iterable[LeaseSeen]
-) -> Mapping[str, tuple[QueuedJob, ...]]:
-    """The queued jobs of each pool, oldest first; each job once, none that is known to run."""
-    pools = tuple(pools)
-    started = {lease.job_id for lease in leases}
+def started_jobs(
+    demand: DemandSeen, leases: Iterable[LeaseSeen], taken: Iterable[Taken] = ()
+) -> frozenset[int]:
+    """Ids of the jobs that are known to run, or to have been begun by a lease that is over."""
+    known = {lease.job_id for lease in leases if lease.job_id is not None}
+    known.update(each.job_id for each in taken if each.job_id is not None)
     for reading in demand.repositories.values():
-        started.update(reading.running.values())
+        known.update(reading.running.values())
+    return frozenset(known)
+
+
+def queued_by_pool(
+    pools: Iterable[PoolPolicy], demand: DemandSeen, started: Collection[int]
+) -> Mapping[str, tuple[QueuedJob, ...]]:
+    """The queued jobs of each pool, oldest first; each job once, none that has `started`."""
+    pools = tuple(pools)
     jobs: dict[str, dict[int, QueuedJob]] = {pool.name: {} for pool in pools}
     for reading in demand.repositories.values():
         for job in reading.queued:

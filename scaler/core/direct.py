@@ -22,7 +22,7 @@ def allow(need: Need, plan: Plan) -> None:
     }
     leases = {cell.name: len(cell.leases) for cell in need.cells}
     silent = {cell.name: len(cell.leases) - cell.held for cell in need.cells}
-    short, room = need.to_serve, max(0, need.policy.max - need.busy)
+    short, room = need.to_serve, need.room
     for cell, count in serving.items():
         more = min(short, room, max(0, count + silent[cell] - leases[cell]))
         plan.allowed[cell] = leases[cell] + more if more else 0

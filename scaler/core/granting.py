@@ -14,7 +14,7 @@ def grant(need: Need, budget: Budget, plan: Plan, *, direct: bool) -> None:
     """
     short = 0 if direct else need.may_lease
     for cell in sorted(
-        open_cells(need.cells), key=lambda each: (each.fails, not each.leases, each.size, each.name)
+        open_cells(need.cells), key=lambda each: (each.fails, -len(each.leases), -each.counted, each.name)
     ):
         ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
         leases = min(ready, budget.registrations)

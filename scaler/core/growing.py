@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
 
 from cell_records.record import CellState
 from scaler.core import capacity
@@ -33,13 +34,9 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
         plan.limits.append(Limit(pool=pool.name, reason=Reason.AT_DEPLOYMENT_MAX, short=left))
         short -= left
     reason = _growth_reason(need)
-    for cell in _growable(need.cells, short=short, writes=budget.writes, now=seen.at):
-        if short <= 0:
-            break
-        if budget.writes <= 0:
-            plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
-            return
-        more = budget.within_capacity(min(short, cell.size - cell.counted))
+    growable = sum(_may_grow(cell, now=seen.at) for cell in need.cells)
+    for cell, most in _spread(need.cells, short=short, writes=budget.writes, now=seen.at):
+        more = budget.within_capacity(min(short, most))
         if more <= 0:
             limit = Limit(
                 pool=pool.name, reason=Reason.CAPACITY_LEARNT, short=short, detail=capacity.words(known)
@@ -47,12 +44,21 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
             plan.limits.append(limit)
             plan.look_again_at = min(plan.look_again_at, max(capacity.next_try_at(known), seen.at + 1.0))
             return
-        plan.raises.append(Raise(cell=cell.name, to=cell.counted + more, reason=reason))
+        plan.raises.append(
+            Raise(
+                cell=cell.name,
+                to=cell.counted + more,
+                reason=reason,
+                packed=more > 1 and growable > seen.writes_left,
+            )
+        )
         budget.writes -= 1
         budget.shrink_writes -= 1
         budget.instances -= more
         short -= more
-    if short > 0:
+    if short > 0 and budget.writes <= 0 and growable > len(plan.raises):
+        plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
+    elif short > 0:
         wrong = {cell.fault or cell.failed for cell in need.cells}
         faults = "; ".join(sorted(each for each in wrong if each is not None))
         plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_FREE_CELL, short=short, detail=faults))
@@ -91,30 +97,37 @@ def _held_back(need: Need, short: int, plan: Plan) -> int:
     return min(short, may)
 
 
-def _growable(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[CellSeen]:
-    """Cells that may be raised: open ones with room, then free ones, smallest first while the write budget
-    lasts.
+def _spread(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -> list[tuple[CellSeen, int]]:
+    """The cells to raise, in order, and by how many instances each.
+
+    A cell can be emptied once the last of its jobs is over, so the fewer instances stand together the less they wait for one
+    another: each instance goes where the fewest are, in as many cells as the writes allow.
     """
-    usable = [
-        cell
-        for cell in cells
-        if cell.writable and cell.fault is None and cell.failed is None and cell.counted < cell.size
-    ]
-    started = sorted(
-        (cell for cell in usable if cell.state is CellState.OPEN), key=lambda cell: (cell.fails, cell.name)
+    rooms = sorted(
+        (cell for cell in cells if _may_grow(cell, now=now)),
+        key=lambda cell: (cell.fails, cell.counted, cell.size, cell.name),
     )
-    free = sorted(
-        (cell for cell in usable if cell.state is CellState.ZERO and cell.ready_at < now),
-        key=lambda cell: (cell.fails, cell.size, cell.name),
-    )
-    reach, needed = sum(cell.size - cell.counted for cell in started), len(started)
-    for cell in free:
-        if reach >= short:
+    if sum(cell.size - cell.counted for cell in rooms[: max(0, writes)]) < short:
+        # Too few writes for all: the cells with the most room.
+        rooms.sort(key=lambda cell: (cell.fails, cell.counted - cell.size, cell.name))
+    rooms = rooms[: max(0, writes)]
+    filled = [(cell.fails, cell.counted, number) for number, cell in enumerate(rooms)]
+    heapify(filled)
+    more = [0] * len(rooms)
+    for _ in range(short):
+        if not filled:
             break
-        reach, needed = reach + cell.size, needed + 1
-    if needed > writes:
-        free.sort(key=lambda cell: (cell.fails, -cell.size, cell.name))
-    return started + free
+        fails, count, number = heappop(filled)
+        more[number] += 1
+        if count + 1 < rooms[number].size:
+            heappush(filled, (fails, count + 1, number))
+    return [(cell, each) for cell, each in zip(rooms, more, strict=True) if each]
+
+
+def _may_grow(cell: CellSeen, *, now: float) -> bool:
+    if not cell.writable or cell.fault is not None or cell.failed is not None or cell.counted >= cell.size:
+        return False
+    return cell.state is CellState.OPEN or (cell.state is CellState.ZERO and cell.ready_at < now)
 
 
 def _growth_reason(need: Need) -> Reason:

@@ -97,7 +97,7 @@ def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
 
 def _stopped(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
     """Pause and max stop raises and grants."""
-    over = (LeaseState.COMPLETED, LeaseState.DYING)
+    over = (LeaseState.COMPLETED, LeaseState.DYING, LeaseState.SILENT)
     for pool in policy.pools:
         cells = {cell.name: cell for cell in seen.cells if cell.pool == pool.name}
         leases = sum(grant.leases for grant in decision.grants if grant.cell in cells)

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from scaler.core.model import Capacity, Memory, PassedOver, Turns
+from scaler.core.model import Capacity, Memory, PassedOver, Taken, Turns
 
 
 def memory_text(memory: Memory) -> str:
@@ -33,6 +33,8 @@ def memory_text(memory: Memory) -> str:
             "passed": passed,
             "turns": turns,
             "capacity": capacity,
+            "taken": {lease: asdict(taken) for lease, taken in sorted(memory.taken.items())},
+            "shown": {pool: sorted(jobs) for pool, jobs in sorted(memory.shown.items())},
         },
         separators=(",", ":"),
     )
@@ -55,9 +57,22 @@ def memory_in(text: str) -> Memory:
             },
             turns=_turns(document.get("turns", {})),
             capacity=_capacity(document.get("capacity", {})),
+            taken={str(lease): _taken(each) for lease, each in document.get("taken", {}).items()},
+            shown={str(pool): frozenset(map(int, jobs)) for pool, jobs in document.get("shown", {}).items()},
         )
     except (ValueError, AttributeError, TypeError, KeyError):
         return Memory()
+
+
+def _taken(document: dict[str, Any]) -> Taken:
+    runner_id, job_id = document.get("runner_id"), document.get("job_id")
+    return Taken(
+        pool=str(document["pool"]),
+        at=float(document["at"]),
+        runner_id=None if runner_id is None else int(runner_id),
+        job_id=None if job_id is None else int(job_id),
+        left_queue=bool(document.get("left_queue")),
+    )
 
 
 def _turns(document: dict[str, Any]) -> Turns:

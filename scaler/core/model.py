@@ -8,7 +8,7 @@ More than 350 lines, because what is seen, decided and remembered is read togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -121,6 +121,11 @@ class LeaseSeen:
         return self.job_id is not None or self.state in (LeaseState.RUNNING, LeaseState.COMPLETED)
 
 
+def surely_held(leases: Iterable[LeaseSeen]) -> int:
+    """How many leases surely hold an instance; that of a silent one may long be replaced."""
+    return sum(lease.state is not LeaseState.SILENT for lease in leases)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSeen:
     """One cell: its record's state, its counts and its instances. `parked`: instances waiting for an offer
@@ -153,14 +158,14 @@ class CellSeen:
 
     # Worked out once, because a decision asks for them again and again.
     held: int = field(init=False, repr=False, compare=False)
-    """Leases that surely hold an instance; the instance of a silent one may long be replaced."""
+    """See `surely_held`."""
     counted: int = field(init=False, repr=False, compare=False)
     """What bounds count: a cell that was asked for, or is still there, is paid for."""
     expected: int = field(init=False, repr=False, compare=False)
     """How many instances will serve: all that were asked for, or only those that are there when the rest was refused."""
 
     def __post_init__(self) -> None:
-        held = sum(lease.state is not LeaseState.SILENT for lease in self.leases)
+        held = surely_held(self.leases)
         counted = max(self.requested, self.observed or 0)
         expected = counted if self.failed is None else min(counted, held + self.parked)
         for name, value in (("held", held), ("counted", counted), ("expected", expected)):
@@ -219,6 +224,10 @@ class Reason(Enum):
         "group fit?"
     )
     DEMAND_UNKNOWN = "GitHub has not been read completely yet, so nothing shrinks"
+    RUNS_JOBS = "a job runs in it, and a cell is closed only as a whole"
+    LINGERS = "its linger is not over"
+    AWAITS_READING = "a second reading of GitHub's queue has to agree first"
+    NO_SHRINK_WRITES = "no write is left to close it now; cells that save more go first, and pools take turns"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
 
 
@@ -233,11 +242,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raise:
-    """Ask for `to` instances in a cell, opening its gate first when it is at zero."""
+    """Ask for `to` instances in a cell, opening its gate first when it is at zero. `packed`: more at once than would be best,
+    because the writes that are left do not reach for more cells.
+    """
 
     cell: str
     to: int
     reason: Reason
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +258,15 @@ class Close:
 
     cell: str
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Leave a cell open though the pool does not need it. `until`: when its linger is over, where that is the reason."""
+
+    cell: str
+    reason: Reason
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +332,7 @@ class Decision:
     grants: tuple[Grant, ...] = ()
     raises: tuple[Raise, ...] = ()
     closes: tuple[Close, ...] = ()
+    kept: tuple[Keep, ...] = ()
     limits: tuple[Limit, ...] = ()
     pools: tuple[PoolPicture, ...] = ()
     allowed: Mapping[str, int] = field(default_factory=dict)
@@ -335,6 +357,20 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A job that a lease of `pool` has begun, `at` that moment as far as known; lists may call it queued for a while.
+
+    `runner_id`, `job_id`: as far as known. `left_queue`: a queued job that is not shown any more counts as this one.
+    """
+
+    pool: str
+    at: float
+    runner_id: int | None = None
+    job_id: int | None = None
+    left_queue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
     """In which order pools close cells when writes are short, those whose turn is next first: `before` and `after` the
     decision of the moment `at`.
@@ -350,10 +386,13 @@ class Memory:
     """What one decision hands to the next; losing it costs time, never a job.
 
     `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
-    `capacity`: see Capacity.
+    `capacity`: see Capacity. `taken`: by lease, see Taken, of those that stand and those that are gone; `shown`: ids of the
+    queued jobs by pool, of pools where a lease has begun one of them and nobody knows which.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
     passed: Mapping[tuple[str, frozenset[str]], PassedOver] = field(default_factory=dict)
     turns: Turns = Turns()
     capacity: Capacity = Capacity()
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+    shown: Mapping[str, frozenset[int]] = field(default_factory=dict)

@@ -14,7 +14,8 @@ from scaler.core.model import CellSeen, DemandSeen, LeaseState, PoolPolicy, Queu
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """One pool's numbers. `busy`: leases and offers; `uncovered`: queued jobs that nothing will take; `to_serve`: those
-    of them that leases shall be spent on now; `may_lease`: for how many of those max and pause leave a lease.
+    of them that leases shall be spent on now; `room`: how many more leases max leaves; `may_lease`: for how many
+    of those to serve there is one.
     """
 
     policy: PoolPolicy
@@ -23,6 +24,7 @@ class Need:
     busy: int
     uncovered: int
     to_serve: int
+    room: int
     may_lease: int
     held_back: HeldBack | None
 
@@ -35,15 +37,15 @@ class Need:
         return min(self.policy.max, self.needed(without_busy=without_busy))
 
 
-def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
-    """What a pool needs beside these queued jobs, the oldest first."""
+def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun: int = 0) -> Need:
+    """What a pool needs beside these queued jobs, the oldest first. `begun`: so many of them leases that are over had begun."""
     cells = [cell for cell in seen.cells if cell.pool == pool.name]
     read_at = _read_at(seen.demand, queued)
     leases = [lease for cell in cells for lease in cell.leases]
     offered = sum(cell.offered for cell in cells)
     covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases) + offered
     over = (LeaseState.COMPLETED, LeaseState.DYING)
-    uncovered = max(0, len(queued) - covering)
+    uncovered = max(0, len(queued) - covering - begun)
     held = held_back(cells, now=seen.at, back_off_seconds=pool.back_off_seconds)
     to_serve = uncovered
     if held is not None:
@@ -53,6 +55,9 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
         # Instances that wait for these jobs would be paid for as long as the pause lasts.
         to_serve = 0
     busy = sum(lease.state not in over for lease in leases) + offered
+    # The instance of a silent lease may long be replaced; the lease may stand for hours, and must not keep its place from jobs.
+    silent = sum(lease.state is LeaseState.SILENT for lease in leases)
+    room = max(0, pool.max - (busy - silent))
     return Need(
         policy=pool,
         cells=cells,
@@ -60,7 +65,8 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob]) -> Need:
         busy=busy,
         uncovered=uncovered,
         to_serve=to_serve,
-        may_lease=max(0, min(to_serve, pool.max - busy)),
+        room=room,
+        may_lease=min(to_serve, room),
         held_back=held,
     )
 

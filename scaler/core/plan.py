@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scaler.core.model import Grant, Limit, PoolPicture, Raise
+from scaler.core.model import Grant, Keep, Limit, PoolPicture, Raise
 from scaler.core.sharing import Closable
 
 
@@ -43,6 +43,7 @@ class Plan:
     grants: list[Grant] = field(default_factory=list)
     raises: list[Raise] = field(default_factory=list)
     closable: list[Closable] = field(default_factory=list)
+    kept: list[Keep] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     pools: list[PoolPicture] = field(default_factory=list)
     allowed: dict[str, int] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scaler.core.failed import failed_and_empty
-from scaler.core.model import CellSeen, Close, DemandSeen, Limit, Memory, Reason, Seen
+from scaler.core.model import CellSeen, Close, DemandSeen, Keep, Limit, Memory, Reason, Seen
 from scaler.core.need import Need, open_cells
 from scaler.core.plan import Plan
 from scaler.core.sharing import Closable
@@ -27,27 +27,40 @@ def shrink(need: Need, seen: Seen, memory: Memory, plan: Plan) -> None:
         open_cells(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)
     ):
         busy = len(cell.leases) + cell.offered + offers.get(cell.name, 0)
-        if cell.fault is not None or not cell.writable or (busy and need.policy.linger_seconds > 0):
+        if cell.fault is not None or not cell.writable or cell.name in closed:
             continue
-        if cell.name in closed:
+        if busy and need.policy.linger_seconds > 0:
+            # What it has beside its jobs is more than the pool needs, and only the end of the jobs can show it.
+            if cell.leases and cell.expected > busy and standing - (cell.expected - busy) >= need.wanted():
+                plan.kept.append(Keep(cell=cell.name, reason=Reason.RUNS_JOBS))
             continue
         if standing - cell.expected < need.wanted(without_busy=ended + busy):
             continue
         standing, ended = standing - cell.expected, ended + busy
-        since = memory.surplus.get(cell.name, seen.at)
-        plan.memory[cell.name] = since
-        unconfirmed = _unconfirmed(since, seen.demand)
-        lingers_until = since + need.policy.linger_seconds
-        if seen.at < lingers_until:
-            plan.look_again_at = min(plan.look_again_at, lingers_until)
-        elif not seen.demand.complete:
-            plan.limits.append(Limit(pool=cell.pool, reason=Reason.DEMAND_UNKNOWN, short=0))
-        elif unconfirmed:
-            plan.confirm |= unconfirmed
-        else:
-            plan.surplus.add(cell.name)
-            if busy == 0:
-                plan.closable.append(_closable(cell, Reason.SURPLUS, idle_seconds=seen.at - since))
+        plan.memory[cell.name] = memory.surplus.get(cell.name, seen.at)
+        _put_forward(cell, need, seen, plan, busy=busy > 0)
+
+
+def _put_forward(cell: CellSeen, need: Need, seen: Seen, plan: Plan, *, busy: bool) -> None:
+    """What is to be done about a surplus cell now."""
+    since = plan.memory[cell.name]
+    unconfirmed = _unconfirmed(since, seen.demand)
+    lingers_until = since + need.policy.linger_seconds
+    if seen.at < lingers_until:
+        plan.look_again_at = min(plan.look_again_at, lingers_until)
+        plan.kept.append(Keep(cell=cell.name, reason=Reason.LINGERS, until=lingers_until))
+    elif not seen.demand.complete:
+        plan.limits.append(Limit(pool=cell.pool, reason=Reason.DEMAND_UNKNOWN, short=0))
+        plan.kept.append(Keep(cell=cell.name, reason=Reason.DEMAND_UNKNOWN))
+    elif unconfirmed:
+        plan.confirm |= unconfirmed
+        plan.kept.append(Keep(cell=cell.name, reason=Reason.AWAITS_READING))
+    else:
+        plan.surplus.add(cell.name)
+        if not busy:
+            plan.closable.append(_closable(cell, Reason.SURPLUS, idle_seconds=seen.at - since))
+        elif cell.leases:
+            plan.kept.append(Keep(cell=cell.name, reason=Reason.RUNS_JOBS))
 
 
 def _empty_failed(need: Need, seen: Seen, plan: Plan) -> set[str]:

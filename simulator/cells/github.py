@@ -48,11 +48,14 @@ class SimulatedJob:
 
 @dataclass(slots=True, eq=False)
 class Repository:
-    """The jobs of one repository that are not over. `told`: a webhook about it is under way."""
+    """The jobs of one repository that are not over. `told`: a webhook about it is under way; `still_shown`: jobs that are over
+    and that lists still call queued.
+    """
 
     name: str
     queued: dict[int, SimulatedJob] = field(default_factory=dict)
     running: dict[int, SimulatedJob] = field(default_factory=dict)
+    still_shown: dict[int, SimulatedJob] = field(default_factory=dict)
     active_at: float = float("-inf")
     told: bool = False
 
@@ -136,19 +139,22 @@ class ModelGitHub:
         repository = self.repositories[job.traced.repository]
         job.ended_at, job.succeeded = self._time.now, succeeded
         repository.running.pop(job.id, None)
+        if self._is_shown_as_queued(job):
+            repository.still_shown[job.id] = job
         self.over += 1
         self._moved(job)
         self._tell(repository)
 
     def reading(self, repository: Repository) -> RepositoryReading:
         """What the lists show of a repository now."""
-        now, lag = self._time.now, self._weather.faults.list_lag
-        shown = [job.shown for job in repository.queued.values()]
+        now = self._time.now
+        for job in [job for job in repository.still_shown.values() if not self._is_shown_as_queued(job)]:
+            del repository.still_shown[job.id]
+        shown = [job.shown for job in (*repository.queued.values(), *repository.still_shown.values())]
         running = {}
         for job in repository.running.values():
-            assert job.started_at is not None
             assert job.runner_id is not None
-            if now < job.started_at + lag:
+            if self._is_shown_as_queued(job):
                 shown.append(job.shown)
                 if not job.shown_late:
                     job.shown_late = True
@@ -157,6 +163,11 @@ class ModelGitHub:
                 running[job.runner_id] = job.id
         quiet = not shown and not running and now > repository.active_at + QUIET_AFTER_SECONDS
         return RepositoryReading(at=now, queued=tuple(shown), running=running, quiet=quiet)
+
+    def _is_shown_as_queued(self, begun: SimulatedJob) -> bool:
+        """Whether the lists lag behind the beginning of a job, which may be over already."""
+        assert begun.started_at is not None
+        return self._time.now < begun.started_at + self._weather.faults.list_lag
 
     @property
     def queued(self) -> int:

@@ -291,7 +291,8 @@ class ScalerProcess:
         for grant in decision.grants:
             self.desk.offer(grant.cell, grant.leases)
         for close in decision.closes:
-            self.performer.begin(close.cell, closing(), Kind.CLOSING)
+            steps = closing(uid=close.cell, now=lambda: self._time.now)
+            self.performer.begin(close.cell, steps, Kind.CLOSING)
 
     def _asked(self, record: DeploymentRecord, counts: dict[str, int]) -> DeploymentRecord | None:
         return asked_for(record, who=self.name, counts=counts)

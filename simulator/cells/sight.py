@@ -7,15 +7,12 @@ from dataclasses import dataclass
 
 from cell_records.record import CellState
 from scaler.core.model import CellSeen, DemandSeen, RepositoryReading, Seen
-from scaler.observation import lease_seen
+from scaler.observation import lease_seen, shrink_reserve
 from simulator.cells.cloud import ModelCloud, PoolReading
 from simulator.cells.desk import Desk
 from simulator.cells.performer import Performer
 from simulator.cells.store import ModelStore
 from simulator.cells.times import Times
-
-# As in scaler/reconciler.py.
-SHRINK_RESERVE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +77,15 @@ class Sight:
             closed = cell.state is not CellState.OPEN
             _note(self.closing, name, closed and (cell.state is CellState.CLOSING or bool(cell.observed)))
         self.news.clear()
+        cells = tuple(self._seen[name] for name in self._cells)
+        budget = self._performer.budget
         return Seen(
             at=now,
             demand=DemandSeen(repositories=demand, complete=True),
-            cells=tuple(self._seen[name] for name in self._cells),
+            cells=cells,
             registrations_left=self._desk.registrations.left(now),
-            writes_left=self._performer.budget.left(now, reserve=SHRINK_RESERVE),
-            shrink_writes_left=self._performer.budget.left(now),
+            writes_left=budget.left(now, reserve=shrink_reserve(cells, per_minute=budget.per_minute)),
+            shrink_writes_left=budget.left(now),
         )
 
     def look(self) -> None:

@@ -12,16 +12,16 @@ from random import Random
 from cell_records.deployment import DeploymentRecord
 from cell_records.record import CellRecord, CellState
 from runner_agent.lifecycle.states import Timing
-from scaler.core.model import Policy, PoolPolicy
+from scaler.core.model import Policy
+from scaler.core.schedule import next_change
 from simulator.assumptions import Assumptions
 from simulator.cells.agent import Agent
 from simulator.cells.bystander import Bystander
 from simulator.cells.cloud import Instance, ModelCloud, Stopper
+from simulator.cells.default_pools import cells_of, one_pool
 from simulator.cells.door import Door
 from simulator.cells.github import ModelGitHub, Repository
-from simulator.cells.layout import default_sizes
 from simulator.cells.process import ScalerProcess
-from simulator.cells.sight import CellPlan
 from simulator.cells.store import ModelStore
 from simulator.cells.times import DEFAULT_TIMES, Times
 from simulator.cells.weather import Weather
@@ -39,6 +39,8 @@ SAMPLE_SECONDS = 60.0
 PATIENCE_SECONDS = 24 * 3600.0
 
 RESTART_SECONDS = (2.0, 60.0)
+
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,19 +71,22 @@ class CellsWorld:
         faults_end: float = float("inf"),
         patience: float = PATIENCE_SECONDS,
         bystander: Bystander | None = None,
+        begins_at: float = BEGINS_AT,
     ) -> None:
         """`policy`: without one a single pool serves every job. `sizes`: of the cells of each pool, by its name.
 
         `faults_end`: seconds since the trace began after which nothing new goes wrong. `patience`: how long after that, or
-        after the last job was queued, the world is given up.
+        after the last job was queued, the world is given up. `begins_at`: the moment of the trace's beginning, seconds since the
+        epoch; only schedules ask for it.
         """
+        self._begins_at = begins_at
         self._trace, self._assumptions, self._name = trace, assumptions, name
         self._times, self._faults_end, self._patience = times, faults_end, patience
         self._bystander = bystander or Bystander()
         self.chance = Random(assumptions.seed)  # noqa: S311 - no secret hangs on it
-        self.time = VirtualTime(BEGINS_AT)
-        self._policy = policy or _one_pool(trace, assumptions, times)
-        self._cells = _cells(self._policy, sizes, assumptions)
+        self.time = VirtualTime(begins_at)
+        self._policy = policy or one_pool(trace, assumptions, times)
+        self._cells = cells_of(self._policy, sizes, assumptions)
         self._labels = {pool.name: pool.labels for pool in self._policy.pools}
         self._boots = count(1)
         self._lives = count(1)
@@ -102,7 +107,7 @@ class CellsWorld:
             settle=assumptions.settle,
             writes_per_minute=assumptions.writes_per_minute,
             weather=self.weather,
-            begins_at=BEGINS_AT,
+            begins_at=begins_at,
             move_in=self._move_in,
             counted=self._bystander.counted,
         )
@@ -117,15 +122,17 @@ class CellsWorld:
             self.start_process()
         self._feed(0)
         self.time.after(SAMPLE_SECONDS, self._sample)
+        if any(pool.schedule for pool in self._policy.pools):
+            self._await_change()
         faults = self.weather.faults
         self._now_and_then(faults.preemptions_per_hour, self._preempt)
         self._now_and_then(faults.crashes_per_hour, self._crash_one)
         self._now_and_then(faults.foreign_writes_per_hour, self._write_by_another)
         last = self._trace[-1].queued_at if self._trace else 0.0
         if self._faults_end < float("inf"):
-            self.time.at(BEGINS_AT + self._faults_end, self.weather.clear_up)
+            self.time.at(self._begins_at + self._faults_end, self.weather.clear_up)
             last = max(last, self._faults_end)
-        self.time.run(until=BEGINS_AT + last + self._patience, over=lambda: self.at_rest)
+        self.time.run(until=self._begins_at + last + self._patience, over=lambda: self.at_rest)
         self.cloud.close_the_books()
         return self._outcome()
 
@@ -242,14 +249,14 @@ class CellsWorld:
     def _feed(self, index: int) -> None:
         if index < len(self._trace):
             job = self._trace[index]
-            self.time.at(BEGINS_AT + job.queued_at, partial(self._queue, job, index))
+            self.time.at(self._begins_at + job.queued_at, partial(self._queue, job, index))
 
     def _queue(self, job: TraceJob, index: int) -> None:
         self.github.queue(job)
         self._feed(index + 1)
 
     def _sample(self) -> None:
-        now = self.time.now - BEGINS_AT
+        now = self.time.now - self._begins_at
         self._samples.append(
             Sample(
                 at=now,
@@ -259,11 +266,28 @@ class CellsWorld:
             )
         )
         fed = len(self.github.jobs) == len(self._trace)
-        kept = sum(pool.min + pool.warm for pool in self._policy.pools)
-        if fed and self.github.over == len(self.github.jobs) and (kept or self._is_quiet):
+        if fed and self.github.over == len(self.github.jobs) and (self._keeps_some or self._is_quiet):
             self.at_rest = True
         else:
             self.time.after(SAMPLE_SECONDS, self._sample)
+
+    def _await_change(self) -> None:
+        """A scaler at rest does not tick here, as the real one does; so it is woken where a schedule changes."""
+        now = self.time.now
+        self.time.at(next_change(self._policy, after=now, until=now + DAY_SECONDS), self._change)
+
+    def _change(self) -> None:
+        for process in self.processes:
+            process.nudge()
+        self._await_change()
+
+    @property
+    def _keeps_some(self) -> bool:
+        """Whether some pool keeps instances at some time, so that all need never be at rest."""
+        pools = self._policy.pools
+        kept = [pool.min + pool.warm for pool in pools]
+        kept += [(entry.min or 0) + (entry.warm or 0) for pool in pools for entry in pool.schedule]
+        return any(kept)
 
     @property
     def _is_quiet(self) -> bool:
@@ -314,34 +338,3 @@ class CellsWorld:
             peak_instances=self.cloud.peak,
             samples=tuple(self._samples),
         )
-
-
-def _one_pool(trace: Trace, assumptions: Assumptions, times: Times) -> Policy:
-    labels = frozenset(label for job in trace for label in job.labels) or frozenset({"self-hosted"})
-    pool = PoolPolicy(
-        name="pool",
-        labels=labels,
-        max=assumptions.max_runners,
-        warm=assumptions.warm,
-        idle_lease_seconds=times.idle_lease,
-    )
-    return Policy(
-        pools=(pool,),
-        max_instances=assumptions.max_runners,
-        settle_seconds=times.settle,
-        suspect_seconds=times.suspect,
-    )
-
-
-def _cells(
-    policy: Policy, sizes: Mapping[str, Sequence[int]] | None, assumptions: Assumptions
-) -> list[CellPlan]:
-    given = sizes or {
-        pool.name: default_sizes(pool.max, assumptions.max_cells // len(policy.pools))
-        for pool in policy.pools
-    }
-    return [
-        CellPlan(name=f"{pool}-{number:03}", pool=pool, size=size)
-        for pool, each in given.items()
-        for number, size in enumerate(each, start=1)
-    ]

@@ -26,7 +26,7 @@ STEPS_OF_CLOSING = tuple(
         "closing": (
             "close the gate",
             "read the worker pool",
-            "read the record",
+            "note the lower",
             "write zero",
             "leave a failed zero alone",
         ),

@@ -1,20 +1,28 @@
 """Jobs finish on the stand-in GitHub, and the history gives them back as a trace, a file and an advice."""
 
 import csv
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from runner_pool.capacity.advising import Question
 from runner_pool.capacity.history import LeftOut
 from runner_pool.capacity.study import read_history, study
 from runner_pool.errors import HistoryError
+from runner_pool.simulate import cells_simulated
 from scaler.config import load_config
 from scaler.errors import GitHubRefused
 from simulator.advice import MIXES, Grid
 from simulator.assumptions import Assumptions
+from simulator.faults import NO_FAULTS
 from simulator.outcome import Outcome
 from simulator.trace import Trace
+from simulator.trace_file import read_trace
 from tests.emulator_github import GitHubServer, Installed
 
 # Three kinds of jobs: two for the pool, one that never runs, one for runners that the pool does not have.
@@ -137,7 +145,8 @@ def test_finished_jobs_become_a_trace_a_file_and_an_advice(
 
     file = tmp_path / "week.csv"
     grid = Grid(cells=(2, 4), mixes=MIXES[:1], warm=(0,))
-    code = study(path, {}, days=1, simulate=an_hour_for_each_cell, save=file, grid=grid, clock=clock)
+    question = Question(simulate=an_hour_for_each_cell, grid=grid)
+    code = study(path, {}, days=1, question=question, save=file, clock=clock)
     assert code == 0
     told = capsys.readouterr().out
     for words in (
@@ -153,12 +162,61 @@ def test_finished_jobs_become_a_trace_a_file_and_an_advice(
     assert float(rows[0]["duration_s"]) == build.duration
 
 
+def test_the_real_planner_advises_on_what_github_has_seen(
+    server: GitHubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Simulated, `build` and `test` wait for a start and a registration each, or with a warm instance for the latter alone.
+
+    The warm instance costs 5.60 dollars over the day that is read and saves both jobs twelve seconds: too dear at a dollar
+    for an hour of waiting, and worth it at two thousand.
+    """
+    installed = server.set_up("planned")
+    finish_a_nightly(installed)
+    path = config_of(installed, tmp_path)
+    advised = {}
+    for usd in (1, 2_000):
+        question = Question(
+            simulate=cells_simulated(NO_FAULTS, lambda _: None),
+            grid=Grid(cells=(2,), mixes=MIXES[:1], warm=(0, 1)),
+            waiting_usd_per_hour=Decimal(usd),
+            every_choice=True,
+        )
+        study(path, {}, days=1, question=question, as_json=True, clock=lambda: server.clock() + 1)
+        told = json.loads(capsys.readouterr().out)
+        assert told["history"]["jobs"] == {"linux": 2}
+        (advised[usd],) = told["advice"]
+    for each in advised.values():
+        waits = {row["warm"]: row["wait_p95_s"] for row in each["rows"]}
+        assert 16 < waits[0] < 21
+        assert 5 < waits[1] < 8
+        assert all(row["unfinished"] == 0 for row in each["rows"])
+    assert (advised[1]["rows"][0]["warm"], advised[2_000]["rows"][0]["warm"]) == (0, 1)
+
+
+def test_the_command_reads_the_past_saves_it_and_advises(tmp_path: Path) -> None:
+    """The whole way, as a process beside a GitHub of its own, whose clock nobody has moved before the jobs were queued."""
+    with GitHubServer() as fresh:
+        installed = fresh.set_up("whole")
+        finish_a_nightly(installed)
+        config, file = config_of(installed, tmp_path), tmp_path / "past.csv"
+        command = [sys.executable, "-m", "runner_pool", "simulate", "--history", "0.02", "--json"]
+        command += ["--config", str(config), "--save", str(file), "--max-runners", "2"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (ended.returncode, ended.stderr) == (0, f"2 jobs are written to {file}\n")
+    told = json.loads(ended.stdout)
+    assert told["history"]["jobs"] == {"linux": 2}
+    (advice,) = told["advice"]
+    assert advice["pool"] == "linux"
+    assert advice["rows"][0]["unfinished"] == 0
+    assert [job.job for job in read_trace(file)] == ["build", "test"]
+
+
 def test_a_history_without_a_job_for_a_pool_is_told_as_such(
     server: GitHubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed = server.set_up("quiet")
     with pytest.raises(HistoryError, match=r"no finished job of the last 2 days") as told:
-        study(config_of(installed, tmp_path), {}, days=2, simulate=None)
+        study(config_of(installed, tmp_path), {}, days=2, question=None)
     assert "labels" in told.value.remedy
     assert "UTC: 0\n" in capsys.readouterr().out
 
@@ -170,4 +228,4 @@ def test_an_app_that_github_does_not_know_is_refused_with_its_exit_code(
     path = config_of(installed, tmp_path)
     path.write_text(path.read_text().replace(installed.client_id, "Iv23nobody"))
     with pytest.raises(GitHubRefused):
-        study(path, {}, days=1, simulate=None)
+        study(path, {}, days=1, question=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
@@ -24,10 +23,9 @@ from scaler.core.model import (
     Reason,
     RepositoryReading,
     Seen,
+    Taken,
 )
 from tests.factories import NOW, an_obstacle
-
-T = TypeVar("T")
 
 POOLS = ("linux", "large", "gpu")
 LABELS = ("self-hosted", "linux", "large", "gpu")
@@ -175,4 +173,17 @@ memories = some.builds(
         tries=some.integers(0, 5),
         tried_at=some.just(0.0) | MOMENTS,
     ),
+    taken=some.dictionaries(
+        some.sampled_from([f"cell-{number}-{lease}" for number in range(6) for lease in range(3)]),
+        some.builds(
+            Taken,
+            pool=some.sampled_from(POOLS),
+            at=MOMENTS | some.just(NOW + 50.0),
+            runner_id=some.none() | some.integers(1, 9),
+            job_id=some.none() | some.integers(1, 20),
+            left_queue=some.booleans(),
+        ),
+        max_size=8,
+    ),
+    shown=some.dictionaries(some.sampled_from(POOLS), some.frozensets(some.integers(1, 20))),
 )

@@ -12,7 +12,9 @@ from hypothesis import strategies as some
 
 from cell_records.record import CellState
 from scaler.core.decide import decide
+from scaler.core.demand import LISTS_LAG_SECONDS
 from scaler.core.invariants import violations
+from scaler.core.memory_text import memory_in, memory_text
 from scaler.core.model import (
     CellSeen,
     Decision,
@@ -187,3 +189,31 @@ def test_ticks_in_a_world_that_obeys_come_to_rest_with_every_job_served_that_can
     # An open cell is not made smaller, so a pool that starts above its max stays there and may serve with all of it.
     assert min(jobs, room, max(pool.max, 0)) <= leased <= min(jobs, max(pool.max, open_before))
     assert standing >= min(room, pool.max, max(pool.min, jobs + pool.warm))
+
+
+@OFTEN
+@given(policies(), facts(), memories)
+def test_what_leases_had_begun_hides_one_job_each_for_no_longer_than_lists_lag(
+    policy: Policy, seen: Seen, memory: Memory
+) -> None:
+    """Whether or not it is known which job; and what is so old changes nothing."""
+    without, _ = decide(policy, seen, replace(memory, taken={}))
+    fresh = {
+        lease: taken for lease, taken in memory.taken.items() if NOW - LISTS_LAG_SECONDS < taken.at <= NOW
+    }
+    decision, after = decide(policy, seen, memory)
+    gone = set(fresh) - {lease.id for cell in seen.cells for lease in cell.leases}
+    assert gone <= set(after.taken)
+    if not fresh:
+        assert (decision.grants, decision.raises) == (without.grants, without.raises)
+    for each, before in zip(decision.pools, without.pools, strict=True):
+        assert before.queued - len(fresh) <= each.queued <= before.queued
+        assert before.uncovered - len(fresh) <= each.uncovered <= before.uncovered
+
+
+@OFTEN
+@given(policies(), facts(), memories)
+def test_any_memory_survives_as_text(policy: Policy, seen: Seen, memory: Memory) -> None:
+    """`once` keeps it in the record of the deployment."""
+    _, after = decide(policy, seen, memory)
+    assert memory_in(memory_text(after)) == after

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 from hypothesis import given
+from hypothesis import strategies as some
 
 from scaler.core.capacity import room
 from scaler.core.decide import decide
@@ -16,10 +16,8 @@ from scaler.core.model import (
     Seen,
 )
 from scaler.core.schedule import policy_at
-from tests.factories import NOW
+from tests.factories import NOW, a_cell, a_job, a_policy, a_pool, demand, seen
 from tests.property.decision_facts import OFTEN, facts, memories, policies
-
-T = TypeVar("T")
 
 
 @OFTEN
@@ -62,3 +60,33 @@ def test_the_next_look_is_not_later_than_the_next_change_of_a_schedule(
     """What holds at the moment before the next look is what was decided on."""
     decision, _ = decide(policy, seen, memory)
     assert policy_at(policy, min(decision.look_again_at, NOW + 30.0) - 0.001) == policy_at(policy, NOW)
+
+
+@OFTEN
+@given(
+    some.tuples(some.integers(-1, 1), some.integers(0, 6), some.sampled_from([20.0, 30.0, 40.0])),
+    some.tuples(some.integers(-1, 1), some.integers(0, 6), some.sampled_from([25.0, 35.0])),
+    some.integers(1, 10),
+)
+def test_max_instances_goes_to_the_higher_priority_and_among_equals_to_the_oldest_job(
+    linux: tuple[int, int, float], gpu: tuple[int, int, float], most: int
+) -> None:
+    """For each pool its priority, how many jobs wait, and for how long. The other pool gets what is left."""
+    given_to = {"linux": linux, "gpu": gpu}
+    queued = [
+        a_job(number=100 * (name == "gpu") + number, labels=[name], queued_at=NOW - waited)
+        for name, (_, count, waited) in given_to.items()
+        for number in range(1, count + 1)
+    ]
+    policy = a_policy(
+        *(a_pool(name=name, labels=[name], priority=rank) for name, (rank, _, _) in given_to.items()),
+        max_instances=most,
+    )
+    free = [a_cell(f"{name}-{size}", pool=name, size=size) for name in given_to for size in (1, 2, 4)]
+    decision, _ = decide(policy, seen(*free, demand=demand(*queued)), Memory())
+    got = {name: sum(rise.to for rise in decision.raises if rise.cell.startswith(name)) for name in given_to}
+    waiting = [name for name in given_to if given_to[name][1]]
+    left = most
+    for name in sorted(waiting, key=lambda each: (-given_to[each][0], -given_to[each][2])):
+        assert got[name] == min(left, given_to[name][1])
+        left -= got[name]

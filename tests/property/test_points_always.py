@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from github_api.points import POINTS_A_MINUTE, WINDOW_SECONDS, Points, Urgency
+from tests.points_in_time import both_loads
 
 _SLACK = 1e-6
 
@@ -59,3 +60,21 @@ def test_who_asks_again_after_the_wait_it_was_told_goes_within_a_few_minutes(
     while (wait := points.take(urgency, 1, now=now)) > 0.0:
         now += max(wait, _SLACK)
         assert now <= begun + 2 * WINDOW_SECONDS
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.dictionaries(
+        st.sampled_from([Urgency.AGAIN, Urgency.CONFIRM, Urgency.SWEEP]),
+        st.sampled_from([0.02, 0.05, 0.3]),
+        min_size=1,
+    ),
+    st.floats(0.4, 3.0),
+    st.floats(0.0, 200.0),
+)
+def test_registrations_that_were_promised_go_whatever_looks_want_from_the_second_minute_on(
+    looks: dict[Urgency, float], register_every: float, wanted_from: float
+) -> None:
+    gone = both_loads(looks, register_every=register_every, wanted_from=wanted_from, minutes=3)
+    promised = 60.0 / register_every
+    assert min(gone.registrations(minute) for minute in (2, 3)) >= 0.95 * promised - 1

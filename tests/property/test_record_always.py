@@ -25,6 +25,7 @@ from cell_records.record import (
     job_completed,
     job_known,
     leased,
+    lowering,
     opened,
     orphaned,
     registered,
@@ -56,6 +57,7 @@ def changes(draw: some.DrawFn, now: float) -> tuple[str, Change]:
         "closed": closed,
         "zero_confirmed": lambda it: zero_confirmed(it, count=count, settled=flag, now=now),
         "count_found_at_zero": count_found_at_zero,
+        "lowering": lambda it: lowering(it, now=now),
         "leased": lambda it: leased(it, wish, uptime_seconds=uptime, room=2, now=now),
         "voided": lambda it: voided(it, boot=boot, ask=ask, now=now),
         "ended": lambda it: ended(

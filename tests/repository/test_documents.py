@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner_pool.main import cli
+from simulator.policies import POLICIES
 from tests.repository import tree
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
@@ -56,6 +57,18 @@ def test_the_page_of_the_command_names_each_verb_and_each_option_of_the_demo() -
     assert set(re.findall(r"^\| `runner-pool ([a-z-]+)", page, re.MULTILINE)) == set(cli.commands)
     options = {name for option in cli.commands["demo"].params for name in option.opts}
     assert set(re.findall(r"^\| `(--[a-z-]+)", page, re.MULTILINE)) == options
+
+
+def test_the_page_of_the_simulation_names_each_option_and_each_policy_and_the_guide_no_other() -> None:
+    options = {name for option in cli.commands["simulate"].params for name in option.opts}
+    page = tree.text_of(Path("docs/reference/simulate.md"))
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `--")]
+    assert {name for row in rows for name in re.findall(r"--[a-z-]+", row)} == options
+    assert set(
+        re.findall(r"^\| `([a-z-]+)` \| .*", page.split("## The policies")[1].split("## ")[0], re.MULTILINE)
+    ) == set(POLICIES)
+    guide = tree.text_of(Path("docs/how-to/plan-capacity.md"))
+    assert set(re.findall(r"--[a-z][a-z-]+", guide)) <= options
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "adr"], ids=str)

@@ -140,7 +140,7 @@ def confirm_by_an_old_reading(patch: pytest.MonkeyPatch) -> None:
 def lower_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
     """The record is not looked at again after the reading whose etag the lower names."""
 
-    def lowering() -> Steps:
+    def lowering(**_: object) -> Steps:
         reading: Reading = yield Look.WORKER_POOL
         if reading.count:
             yield SetCount(reading=reading, count=0)

@@ -1,22 +1,25 @@
 """What the admin reads of a history and of the advice, the file that is saved, and the assumptions behind it."""
 
 import csv
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from runner_pool.capacity.documents import advice_documents, history_document
 from runner_pool.capacity.history import History, LeftOut
 from runner_pool.capacity.report import MOST_ROWS, advice_lines, history_lines
 from runner_pool.capacity.saving import save_trace
 from runner_pool.capacity.study import assumptions_of
 from runner_pool.errors import UsageError
-from simulator.advice import GRID, MIXES, Grid, advice
+from simulator.advice import GRID, MIXES, Advice, Grid, advice
 from simulator.assumptions import Assumptions
 from simulator.outcome import Outcome
 from simulator.prices import WORKER_POOL, Machine
 from simulator.trace import Trace, TraceJob
+from simulator.trace_file import read_trace
 from tests.config_text import SMALLEST, config_from
 from tests.history_jobs import SINCE
 
@@ -70,8 +73,8 @@ def simulate(trace: Trace, assumptions: Assumptions, sizes: Sequence[int]) -> Ou
     )
 
 
-def lines_for(grid: Grid) -> list[str]:
-    found = advice(
+def advice_for(grid: Grid) -> Advice:
+    return advice(
         TRACE,
         Assumptions(),
         simulate,
@@ -80,7 +83,10 @@ def lines_for(grid: Grid) -> list[str]:
         waiting_usd_per_hour=Decimal(15),
         grid=grid,
     )
-    return advice_lines("linux", found)
+
+
+def lines_for(grid: Grid) -> list[str]:
+    return advice_lines("linux", advice_for(grid))
 
 
 def test_the_advice_is_a_table_with_the_recommended_row_marked_and_its_prices_below() -> None:
@@ -107,13 +113,51 @@ def test_a_saved_trace_has_a_line_for_each_job_in_the_columns_of_the_format(tmp_
     with (tmp_path / "week.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["queued_at_s", "duration_s", "labels", "repo", "workflow", "job"]
-    assert rows[1] == ["0.000", "100.000", "linux;self-hosted", "acme/app", "ci", 'say "a", b']
+    assert rows[1] == ["0.0", "100.0", "linux;self-hosted", "acme/app", "ci", 'say "a", b']
     assert len(rows) == 4
 
 
 def test_a_file_that_cannot_be_written_is_told_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no-folder"):
+    """As an option that cannot be honoured: with the command's code 2, not with the code of a bad trace."""
+    with pytest.raises(UsageError, match="no-folder") as told:
         save_trace(TRACE, tmp_path / "no-folder" / "week.csv")
+    assert told.value.what.startswith("--save: The trace ")
+    assert told.value.remedy == "Give a path in a folder that exists and may be written to."
+
+
+def test_what_is_saved_is_read_back_as_the_same_jobs(tmp_path: Path) -> None:
+    save_trace(TRACE, tmp_path / "week.csv")
+    assert read_trace(tmp_path / "week.csv") == list(TRACE)
+
+
+def test_an_advice_is_a_document_with_every_choice_the_best_first() -> None:
+    found = advice_for(Grid(cells=(10, 20), mixes=MIXES[:1], warm=(0,)))
+    (document,) = advice_documents({"linux": found})
+    assert document["pool"] == "linux"
+    assert document["why"] == found.why
+    rows = document["rows"]
+    assert isinstance(rows, list)
+    assert [(row["cells"], row["total_usd"]) for row in rows] == [(10, 2.4305), (20, 4.761)]
+    assert rows[0]["pattern"] == [1]
+    assert document["waiting_usd_per_hour"] == 15.0
+    json.dumps(document)
+
+
+def test_a_history_is_a_document_with_what_was_left_out() -> None:
+    found = History(
+        since=SINCE,
+        until=SINCE + 86_400.0,
+        traces={"linux": TRACE},
+        left_out={LeftOut.NEVER_RAN: 2},
+        unread=("run 7 of acme/app was deleted meanwhile",),
+    )
+    assert history_document(found) == {
+        "since": SINCE,
+        "until": SINCE + 86_400.0,
+        "jobs": {"linux": 3},
+        "left_out": {LeftOut.NEVER_RAN.value: 2},
+        "unread": ["run 7 of acme/app was deleted meanwhile"],
+    }
 
 
 def test_the_assumptions_come_from_the_configuration(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_a_machine_without_time_zone_data_is_told_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """UTC needs no data."""
-    monkeypatch.setitem(sys.modules, "tzdata", None)
+    for name in ("tzdata", *(name for name in sys.modules if name.startswith("tzdata."))):
+        monkeypatch.setitem(sys.modules, name, None)
     reset_tzpath(to=[])
     ZoneInfo.clear_cache()
     try:

@@ -60,13 +60,13 @@ def raises(facts: Seen, policy: Policy | None = None) -> dict[str, int]:
             ),
             {},
             {"big": 4},
-            id="few writes left: the largest cell",
+            id="few writes left: the cell with the most room",
         ),
         pytest.param(
             seen(an_open_cell("a", count=1, size=3), a_cell("b"), demand=demand(*jobs(2))),
             {},
-            {"a": 2},
-            id="a booting instance counts, an open cell is raised before a new one is opened",
+            {"b": 1},
+            id="a booting instance counts, and the next stands alone",
         ),
         pytest.param(
             seen(an_open_cell("a", parked=1), demand=demand(*jobs(1))),

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from scaler.core.demand import LISTS_LAG_SECONDS, covers_a_queued_job, queued_by_pool, serving_pool
+from scaler.core.demand import (
+    LISTS_LAG_SECONDS,
+    covers_a_queued_job,
+    queued_by_pool,
+    serving_pool,
+    started_jobs,
+)
 from scaler.core.model import LeaseState, PoolPolicy
 from tests.factories import NOW, a_job, a_pool, demand, jobs, lease_seen
 
@@ -48,13 +54,14 @@ def test_jobs_of_public_repositories_are_only_for_pools_that_say_so() -> None:
 def test_each_job_counts_once_for_one_pool_and_the_oldest_comes_first() -> None:
     """Also when two pools could serve it."""
     old, new = a_job(number=2, queued_at=NOW - 60), a_job(number=1, queued_at=NOW - 10)
-    queued = queued_by_pool(POOLS, demand(new, old), [])
+    queued = queued_by_pool(POOLS, demand(new, old), ())
     assert queued == {"linux": (old, new), "large": (), "wide": ()}
 
 
 def test_a_job_that_is_known_to_run_is_not_queued() -> None:
     """By a lease, or by any reading that shows it in progress."""
-    queued = queued_by_pool([LINUX], demand(*jobs(3), running={7: 2}), [lease_seen(job_id=1)])
+    known = demand(*jobs(3), running={7: 2})
+    queued = queued_by_pool([LINUX], known, started_jobs(known, [lease_seen(job_id=1)]))
     assert [job.id for job in queued["linux"]] == [3]
 
 

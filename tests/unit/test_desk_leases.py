@@ -6,6 +6,7 @@ One file of more than 350 lines, because a reader of the protocol looks for all 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -149,6 +150,15 @@ async def test_a_retired_boot_is_told_to_leave(record: CellRecord, uptime: float
         with pytest.raises(BootRetired):
             await call(HERE, an_ask(uptime=uptime))
     assert world.github.made == []
+
+
+@pytest.mark.parametrize(("uptime", "leases"), [(71.0, 0), (69.0, 1)])
+async def test_an_ask_may_be_as_old_as_its_boot_waits_for_the_answer(uptime: float, leases: int) -> None:
+    """What it says of its age was true when it was sent: one that came late makes no boot from before the zero younger."""
+    world = DeskWorld(a_record(zeroed_at=NOW - 100.0))
+    with contextlib.suppress(BootRetired):
+        await world.desk.start(HERE, an_ask(uptime=uptime))
+    assert len(world.record.leases) == leases
 
 
 async def test_a_lost_registration_leaves_a_lease_that_the_next_ask_voids() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from github_api.points import POINTS_A_MINUTE, WINDOW_SECONDS, Points, Urgency, points_of
+from tests.points_in_time import both_loads
 
 T = 1000.0
 
@@ -80,14 +81,69 @@ def test_registrations_in_full_flow_leave_a_sweep_what_is_over() -> None:
     assert used_up_by(points, Urgency.SWEEP) == 60
 
 
-@pytest.mark.parametrize("urgent", [Urgency.NAMED, Urgency.CHANGE])
-def test_while_somebody_urgent_found_no_room_a_sweep_takes_little(urgent: Urgency) -> None:
+@pytest.mark.parametrize("pace", [0.03, 0.05, 0.1])
+def test_registrations_in_full_flow_go_beside_endless_looks_at_busy_repositories(pace: float) -> None:
+    """150 a minute are promised, from the first minute on."""
+    gone = both_loads({Urgency.AGAIN: pace}, register_every=0.4)
+    assert min(gone.registrations(minute) for minute in (1, 2, 3, 4)) >= 145
+    assert gone.longest_pause() < 3.0
+    assert len(gone.calls[Urgency.AGAIN]) >= 4 * 60
+
+
+@pytest.mark.parametrize("looks", [Urgency.AGAIN, Urgency.CONFIRM, Urgency.SWEEP])
+def test_registrations_reach_full_flow_after_a_storm_of_looks_within_a_minute(looks: Urgency) -> None:
+    """What looks have used before anybody registered is gone until its minute is over."""
+    gone = both_loads({looks: 0.02}, register_every=0.4, wanted_from=150.0)
+    assert min(gone.registrations(minute) for minute in (2, 3, 4)) >= 145
+    assert gone.longest_pause(after=WINDOW_SECONDS) < 3.0
+
+
+def test_a_few_registrations_slow_looks_down_a_little() -> None:
+    """One every ten seconds: what is kept is what as many go on to ask for."""
+    beside = both_loads({Urgency.AGAIN: 0.05}, register_every=10.0, minutes=3)
+    alone = both_loads({Urgency.AGAIN: 0.05}, register_every=10_000.0, minutes=3)
+    assert len(beside.calls[Urgency.AGAIN]) > 0.9 * len(alone.calls[Urgency.AGAIN])
+    assert beside.registrations(2) == 6
+
+
+def test_looks_are_as_quick_as_ever_once_nobody_registers_any_more() -> None:
+    points = Points()
+    for number in range(75):
+        assert points.take(Urgency.CHANGE, 5, now=T + 0.4 * number) == 0.0
+    at_the_end = T + 30.0
+    beside = used_up_by(points, Urgency.AGAIN, now=at_the_end)
+    assert 40 <= beside <= 50
+    assert used_up_by(points, Urgency.AGAIN, now=at_the_end + 6.0) == 840 - 375 - beside
+    assert used_up_by(points, Urgency.NAMED, now=at_the_end + 6.0) == 10
+
+
+def test_beside_registrations_in_full_flow_some_named_looks_go_at_once() -> None:
+    """They are the first that is known of new jobs, wherever the rest of the minute has gone."""
+    points = Points()
+    used_up_by(points, Urgency.SWEEP)
+    for number in range(13):
+        assert points.take(Urgency.CHANGE, 5, now=T + 0.4 * number) == 0.0
+    assert used_up_by(points, Urgency.NAMED, now=T + 5.0) == 60
+    assert points.take(Urgency.CHANGE, 5, now=T + 5.0) == 0.0
+
+
+def test_who_waits_for_points_that_are_kept_asks_again_soon() -> None:
+    """The registrations may have ended long before the minute is over."""
+    points = Points()
+    used_up_by(points, Urgency.AGAIN)
+    for number in range(13):
+        assert points.take(Urgency.CHANGE, 5, now=T + 10.0 + 0.4 * number) == 0.0
+    assert 0.0 < points.take(Urgency.CONFIRM, 1, now=T + 15.0) <= 2.0
+
+
+@pytest.mark.parametrize(("urgent", "left"), [(Urgency.NAMED, 150), (Urgency.CHANGE, 60)])
+def test_while_somebody_urgent_found_no_room_a_sweep_takes_little(urgent: Urgency, left: int) -> None:
     """It comes again within a minute, and finds room then."""
     points = Points()
     used_up_by(points, Urgency.SWEEP)
     used_up_by(points, urgent, now=T + 1.0)
     later = T + WINDOW_SECONDS + 0.5
-    assert used_up_by(points, Urgency.SWEEP, now=later) == 150
+    assert used_up_by(points, Urgency.SWEEP, now=later) == left
     assert used_up_by(points, Urgency.CHANGE, cost=5, now=later) >= 100
     assert used_up_by(points, Urgency.SWEEP, now=later + 2 * WINDOW_SECONDS) == 710
 

@@ -26,6 +26,7 @@ FULL = a_record(
     op_nonce="f00d",
     obstacles=[obstacle_met("lease-0", Obstacle.RUNNER_FAILED, at=NOW - 5.0, words="exit code 127")],
     served_at=NOW - 50.0,
+    lowered_at=NOW - 40.0,
 )
 
 

@@ -20,6 +20,7 @@ from cell_records.record import (
     ghost_cleared,
     job_completed,
     job_known,
+    lowering,
     opened,
     registered,
     timed_out,
@@ -49,6 +50,7 @@ ZERO, OPEN, CLOSING = CellState.ZERO, CellState.OPEN, CellState.CLOSING
             lambda: zero_confirmed(a_record(state=CLOSING), count=0, settled=True, now=NOW), ZERO, id="zero"
         ),
         pytest.param(lambda: count_found_at_zero(a_record(state=ZERO)), CLOSING, id="raised by another hand"),
+        pytest.param(lambda: lowering(a_record(state=CLOSING), now=NOW), CLOSING, id="a zero is written"),
         pytest.param(
             lambda: zeroed_by_others(a_record(leases=[LEASE]), count=0, settled=True, silent=True, now=NOW),
             CLOSING,
@@ -99,6 +101,14 @@ def test_a_change_leads_to_its_state(change: Callable[[], Outcome], state: CellS
         ),
         pytest.param(
             lambda: count_found_at_zero(a_record()), Refusal.GATE_OPEN, id="an open cell has a count"
+        ),
+        pytest.param(
+            lambda: lowering(a_record(), now=NOW), Refusal.GATE_OPEN, id="an open cell is not lowered"
+        ),
+        pytest.param(
+            lambda: lowering(a_record(state=ZERO), now=NOW),
+            Refusal.COOLING,
+            id="a noted zero is not written again",
         ),
         pytest.param(
             lambda: lease_to(a_record(state=CLOSING)), Refusal.GATE_CLOSED, id="closing gives no lease"
@@ -230,6 +240,7 @@ def test_a_change_is_refused(change: Callable[[], Outcome], reason: Refusal) -> 
         pytest.param(closed, id="closed"),
         pytest.param(lambda it: zero_confirmed(it, count=0, settled=True, now=NOW), id="zero_confirmed"),
         pytest.param(count_found_at_zero, id="count_found_at_zero"),
+        pytest.param(lambda it: lowering(it, now=NOW), id="lowering"),
         pytest.param(lease_to, id="leased"),
         pytest.param(lambda it: voided(it, boot="boot-1", ask=2, now=NOW), id="voided"),
         pytest.param(lambda it: end(it, close=True), id="ended"),

@@ -37,8 +37,8 @@ def test_what_was_used_beyond_the_limit_counts_too() -> None:
     assert budget.left(62.0) == 1
 
 
-@pytest.mark.parametrize(("reserve", "left"), [(0.0, 8), (0.3, 5), (0.5, 3), (1.0, 0)])
-def test_a_share_is_kept_back_for_others(reserve: float, left: int) -> None:
+@pytest.mark.parametrize(("reserve", "left"), [(0, 8), (3, 5), (5, 3), (10, 0)])
+def test_some_are_kept_back_for_others(reserve: int, left: int) -> None:
     budget = MinuteBudget(10)
     budget.use(0.0)
     budget.use(0.0)

@@ -61,6 +61,23 @@ async def test_a_repository_that_is_named_again_at_once_is_less_urgent_than_a_qu
     assert seen == [{Urgency.NAMED}, {Urgency.AGAIN}, {Urgency.AGAIN}, {Urgency.NAMED}]
 
 
+async def test_a_look_that_had_to_wait_for_points_does_not_make_the_next_one_urgent() -> None:
+    """A busy repository whose looks are slowed down would else have every second one before all others."""
+    it = Watched()
+    await it.watch.sweep()
+    slow = asyncio.Event()
+    it.github.gate = lambda _: slow
+    first = asyncio.create_task(it.watch.look(REPOSITORY))
+    await until(lambda: bool(it.github.under_way), seen=lambda: it.github.reads)
+    it.clock.now += 30.0
+    slow.set()
+    await first
+    it.github.urgencies.clear()
+    it.clock.now += AGAIN_WITHIN_SECONDS - 0.1
+    await it.watch.look(REPOSITORY)
+    assert it.github.urgencies == {(REPOSITORY, Urgency.AGAIN)}
+
+
 async def test_a_named_repository_is_read_although_a_sweep_waits_to_read_it() -> None:
     """The sweep may wait for a minute's points; the signal must not."""
     it = Held()

@@ -234,7 +234,9 @@ def test_status_before_the_first_tick_says_that_nothing_is_known() -> None:
 def test_status_holds_pools_cells_limits_and_faults_of_the_last_tick() -> None:
     journal = Journal()
     observed = seen(
-        an_open_cell("a", count=2, leases=[lease_seen()], parked=1), a_cell("b", observed=None, fault="why")
+        an_open_cell("a", count=2, leases=[lease_seen()], parked=1),
+        a_cell("b", observed=None, fault="why"),
+        an_open_cell("c", parked=1),
     )
     tick = a_tick(EVERYTHING, observed=observed, faults={"b": "why"})
     lines(journal, a_tick(), tick)
@@ -261,12 +263,14 @@ def test_status_holds_pools_cells_limits_and_faults_of_the_last_tick() -> None:
         "ended": {},
         "stopped": {},
     }
-    first, second = status["cells"]
+    first, second, _ = status["cells"]
     assert (first["cell"], first["state"], first["observed"], first["leased"]) == ("a", "open", 2, 1)
     assert (second["cell"], second["observed"], second["fault"]) == ("b", None, "why")
     assert status["limits"] == [
         {"pool": "linux", "short": 3, "reason": Reason.AT_POOL_MAX.value, "detail": "max is 10"}
     ]
+    assert status["decided"][0].startswith("offer 2 leases in cell a: ")
+    assert len(status["decided"]) == 4
     assert status["faults"] == {"b": "why", "acme/bad": "hidden"}
     assert journal.last is tick
 

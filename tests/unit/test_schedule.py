@@ -199,3 +199,23 @@ def test_in_direct_mode_what_comes_free_goes_on_as_far_as_max_allows() -> None:
         a_policy(a_pool(maximum=3), direct=True), seen(*cells, demand=demand(*jobs(9))), Memory()
     )
     assert made.allowed == {"a": 2, "b": 1}
+
+
+def test_a_silent_lease_keeps_no_place_under_max_from_a_job() -> None:
+    """Its instance may long be replaced, and the lease may stand for hours."""
+    gone = lease_seen(LeaseState.SILENT)
+    cell = an_open_cell("a", count=1, leases=[gone], parked=1)
+    made = decided(a_pool(maximum=1), seen(cell, demand=demand(*jobs(1))))
+    assert made.grants == (Grant(cell="a", leases=1, reason=Reason.PARKED_CAN_TAKE),)
+
+
+def test_in_direct_mode_a_silent_lease_lets_one_more_start_and_not_all_go_on() -> None:
+    """One job waits and one place is free: the busy instances get nothing after their jobs."""
+    busy = an_open_cell(
+        "b", count=2, leases=[lease_seen(LeaseState.UNKNOWN, lease_id=f"b{n}", job_id=n) for n in (8, 9)]
+    )
+    cell = an_open_cell("a", count=1, leases=[lease_seen(LeaseState.SILENT)])
+    made, _ = decide(
+        a_policy(a_pool(maximum=3), direct=True), seen(busy, cell, demand=demand(*jobs(1))), Memory()
+    )
+    assert made.allowed == {"a": 2, "b": 0}

@@ -10,6 +10,7 @@ from cell_records.record import CellRecord, Ghost
 from github_api import client
 from github_api.values import Job, JobStatus
 from scaler import cell_keeper, demand_watch
+from scaler.core import decide as deciding
 from scaler.core import demand as matching
 from scaler.core import need, shrinking, unservable
 from scaler.core.decide import decide
@@ -23,6 +24,7 @@ from scaler.core.model import (
     Reason,
     Seen,
 )
+from scaler.core.taken import Covered
 from scaler.demand_watch import DemandWatch
 from scaler.registrar import Registrar
 from scaler.run_lists import RunLists
@@ -120,6 +122,25 @@ def lists_lag_behind_a_start() -> None:
     assert decide(a_policy(), facts, Memory())[0].raises == ()
 
 
+def lists_lag_behind_an_end() -> None:
+    runs = seen(
+        an_open_cell("a", leases=[lease_seen(LeaseState.RUNNING, since=NOW)]),
+        a_cell("b"),
+        demand=demand(*jobs(1)),
+    )
+    _, memory = decide(a_policy(), runs, Memory())
+    over = seen(
+        an_open_cell("a", parked=1), a_cell("b"), demand=demand(*jobs(1), at=NOW + 30.0), at=NOW + 30.0
+    )
+    decision, _ = decide(a_policy(), over, memory)
+    assert (decision.grants, decision.raises) == ((), ())
+
+
+def covers_only_while_it_stands(*_: object, **__: object) -> Covered:
+    """What a lease that is over has done is forgotten."""
+    return Covered()
+
+
 def covers_only_while_it_waits(lease: LeaseSeen, *, read_at: float) -> bool:
     """The list is believed."""
     return lease.state in (LeaseState.STARTING, LeaseState.LISTENING)
@@ -133,7 +154,7 @@ async def all_labels_in_any_case() -> None:
         a_github_job(3, labels=()),
     )
     await it.watch.sweep()
-    found = matching.queued_by_pool([a_pool()], it.watch.seen(), [])
+    found = matching.queued_by_pool([a_pool()], it.watch.seen(), ())
     assert [each.id for each in found["linux"]] == [1]
 
 
@@ -247,6 +268,11 @@ ROWS = (
         name="lists-lag-behind-a-start",
         holds=lists_lag_behind_a_start,
         without=patched(need, "covers_a_queued_job", covers_only_while_it_waits),
+    ),
+    Row(
+        name="lists-lag-behind-an-end",
+        holds=lists_lag_behind_an_end,
+        without=patched(deciding, "covered_by_gone", covers_only_while_it_stands),
     ),
     Row(
         name="all-labels-in-any-case",

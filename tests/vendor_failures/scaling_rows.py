@@ -11,9 +11,9 @@ from cell_records.record import CellState
 from scaler import removals
 from scaler.cell_writer import CellWriter
 from scaler.cloud_run.wire import Operation, WorkerPool
-from scaler.core import invariants, need, shrinking
+from scaler.core import invariants, model, need, shrinking
 from scaler.core.decide import decide
-from scaler.core.model import CellSeen, LeaseState, Memory, Reason
+from scaler.core.model import LeaseState, Memory, Reason
 from scaler.errors import CapacityRefused
 from scaler.lease_ends import LeaseOutcome, StopCause
 from tests.factories import (
@@ -157,7 +157,7 @@ ROWS = (
     Row(
         name="workers-vanish-mid-job",
         holds=an_instance_that_vanished,
-        without=patched(CellSeen, "held", property(lambda cell: len(cell.leases))),
+        without=patched(model, "surely_held", len),
     ),
     Row(
         name="out-of-memory",
