@@ -13,7 +13,7 @@ from simulator.cells.agent import Agent, AskRefused, Lost
 from simulator.cells.desk import Desk
 from simulator.cells.process import ScalerProcess
 from simulator.cells.times import CALL_TIMEOUT_SECONDS
-from simulator.faults import Faults
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -31,11 +31,11 @@ class Processes(Protocol):
 class Door:
     """See `simulator.cells.agent.ScalerDoor`."""
 
-    def __init__(self, world: Processes, *, time: VirtualTime, chance: Random, faults: Faults) -> None:
+    def __init__(self, world: Processes, *, time: VirtualTime, chance: Random, weather: Weather) -> None:
         self._world = world
         self._time = time
         self._chance = chance
-        self._lost = faults.replies_lost
+        self._weather = weather
 
     def park(self, agent: Agent, ask: int, answer: Callable[[bool | AskRefused | Lost], None]) -> None:
         """See ScalerDoor."""
@@ -66,14 +66,16 @@ class Door:
             self._time.after(NOBODY_SECONDS, partial(answer, Lost()))
             return
         process = alive[0] if len(alive) == 1 else self._chance.choice(alive)
-        if not self._lost:
+        if not self._weather.foul:
             ask(process.desk, answer)
             return
         call = _Call(answer)
-        drawn = self._chance.random()
-        if drawn < self._lost:
+        lost = self._weather.faults.replies_lost
+        drawn = self._chance.random() if lost else 1.0
+        if drawn < lost:
+            self._weather.struck("call between instance and scaler lost")
             # Half of what is lost is the call, half is the answer.
-            if drawn < self._lost / 2:
+            if drawn < lost / 2:
                 ask(process.desk, _nothing)
             self._time.after(CALL_TIMEOUT_SECONDS, call.lost)
             return

@@ -9,13 +9,18 @@ from cell_records.record import CellRecord, Lease, job_completed, job_known, tim
 from simulator.cells.desk import Desk
 from simulator.cells.github import ModelGitHub
 from simulator.cells.store import ModelStore
-from simulator.cells.times import SUSPECT_SECONDS
 
 
 def keep_records(
-    store: ModelStore, desk: Desk, github: ModelGitHub, job_of_runner: Mapping[int, int], *, now: float
+    store: ModelStore,
+    desk: Desk,
+    github: ModelGitHub,
+    job_of_runner: Mapping[int, int],
+    *,
+    suspect: float,
+    now: float,
 ) -> None:
-    """Bring every record up to date. `job_of_runner`: what readings have shown."""
+    """Bring every record up to date. `job_of_runner`: what readings have shown. `suspect`: seconds of silence."""
     for name, record in list(store.cells.items()):
         if not record.leases:
             continue
@@ -24,7 +29,8 @@ def keep_records(
         for lease in record.leases:
             job = job_of_runner.get(lease.runner_id or 0)
             if job is not None:
-                _note_job(store, desk, github, lease, cell=name, job=job, now=now)
+                silent = desk.silence(lease.id) > suspect
+                _note_job(store, github, lease, cell=name, job=job, silent=silent, now=now)
 
 
 def _is_late(record: CellRecord, now: float) -> bool:
@@ -33,12 +39,12 @@ def _is_late(record: CellRecord, now: float) -> bool:
 
 def _note_job(
     store: ModelStore,
-    desk: Desk,
     github: ModelGitHub,
     lease: Lease,
     *,
     cell: str,
     job: int,
+    silent: bool,
     now: float,
 ) -> None:
     assert lease.runner_id is not None
@@ -47,6 +53,6 @@ def _note_job(
             job_known, lease_id=lease.id, runner_id=lease.runner_id, job_id=job, repository="acme"
         )
         store.change(cell, known)
-    elif desk.silence(lease.id) > SUSPECT_SECONDS and github.jobs[job - 1].ended_at is not None:
+    elif silent and github.jobs[job - 1].ended_at is not None:
         completed = partial(job_completed, lease_id=lease.id, job_id=job, runner_id=lease.runner_id, now=now)
         store.change(cell, completed)
