@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven check-model check format schemas bench figures lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven simulate-many check-model check format schemas bench figures lock clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "runner-pool needs Python 3.11 or newer; $(PYTHON) is older. Name another: make setup PYTHON=python3.12"; exit 2; }
@@ -41,6 +41,9 @@ test-scenarios: $(READY) ## hundreds of jobs, a day's webhooks: some ten minutes
 
 test-uneven: $(READY) ## twenty runs of two hundred uneven jobs, half an hour and more; prints a line for each
 	$(BIN)/python -m pytest --quiet --capture=no tests/scenarios/test_uneven_jobs.py
+
+simulate-many: $(READY) ## ten thousand worlds in virtual time, a quarter of an hour; fails when the scaler has stopped a job
+	$(BIN)/python -m tests.worlds
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check

@@ -31,6 +31,8 @@ def taken_by_leases(
     for cell in cells:
         for lease in cell.leases:
             known = before.get(lease.id)
+            if known is None and lease.job_id is not None and now >= lease.since + LISTS_LAG_SECONDS:
+                continue  # of most of a thousand there is nothing to remember any more
             if lease.had_job or known is not None:
                 taken = _of_lease(lease, cell.pool, known, now=now)
                 # Of one that runs for long and whose job is unknown the beginning must not be forgotten before its end.

@@ -49,6 +49,7 @@ from runner_agent.lifecycle.events import (
 from runner_agent.lifecycle.states import Booting, Gone, State, Timing
 from simulator.cells.cloud import Instance, Stopper
 from simulator.cells.github import ModelGitHub, SimulatedJob
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 # Of the time a registration takes, the last part: from being given a job to running it.
@@ -93,7 +94,8 @@ class ScalerDoor(Protocol):
 class Agent:
     """A container's resident. `registration`: seconds from the offer to a runner that can begin a job.
 
-    `killed(stopper)` is told when the instance is stopped while a runner of it lives, `begins(job)` when a job runs.
+    `started(agent, grant)` is told when it starts its runner, `stopped(agent, stopper)` when the instance is stopped while that
+    runner lives. `stopped_by`: who first; `asked`: its highest ask; `given_back`: leases that it has ended.
     """
 
     instance: Instance
@@ -105,14 +107,18 @@ class Agent:
     timing: Timing
     registration: float
     labels: frozenset[str]
-    idle_removed_after: float
+    weather: Weather
     exited: Callable[[Instance], None]
+    started: Callable[[Agent, Grant], None]
     stopped: Callable[[Agent, Stopper], None]
     state: State = field(default_factory=lambda: Booting(born=0.0))
     runner_id: int | None = None
     runner_lives: bool = False
     job: SimulatedJob | None = None
     offered_at: float = 0.0
+    stopped_by: str | None = None
+    asked: int = 0
+    given_back: set[str] = field(default_factory=set)
     _inbox: deque[Event] | None = None
     _wake_due: float = float("inf")
     _listens: int = 0
@@ -127,6 +133,7 @@ class Agent:
         if isinstance(self.state, Gone):
             return
         if self.runner_lives:
+            self._note_who(stopper.value)
             self.stopped(self, stopper)
         self.take(TerminationAsked())
 
@@ -147,6 +154,9 @@ class Agent:
         self.job = job
         self.time.after(BEGIN_SECONDS, partial(self._begin, job, self._listens))
 
+    def _note_who(self, stopper: str) -> None:
+        self.stopped_by = self.stopped_by or stopper
+
     def _set_alarm(self) -> None:
         due = wake_at(self.state, self.time.now, self.timing)
         if due is not None and due < self._wake_due:
@@ -164,17 +174,21 @@ class Agent:
                 case LearnInstance():
                     self.take(InstanceKnown())
                 case Park(ask=ask):
+                    self.asked = max(self.asked, ask)
                     self.scaler.park(self, ask, partial(self._park_answered, ask))
                 case TakeLease(ask=ask):
+                    self.asked = max(self.asked, ask)
                     self.offered_at = self.time.now
                     self.scaler.start(self, ask, partial(self._start_answered, ask))
                 case Void(ask=ask):
+                    self.asked = max(self.asked, ask)
                     self.scaler.park(self, ask, _ignore)
                 case StartRunner(grant=grant):
                     self._start_runner(grant)
                 case Report():
                     self.scaler.event(self, action, self._report_answered)
-                case EndLease():
+                case EndLease(lease=lease):
+                    self.given_back.add(lease)
                     self.scaler.end(self, action, self._end_answered)
                 case Signal(rung=rung):
                     self._signal(rung)
@@ -222,6 +236,7 @@ class Agent:
     # The runner.
 
     def _start_runner(self, grant: Grant) -> None:
+        self.started(self, grant)
         self.runner_id, self.runner_lives = grant.runner_id, True
         self._listens += 1
         ready_at = self.offered_at + self.registration - BEGIN_SECONDS
@@ -233,12 +248,14 @@ class Agent:
         assert self.runner_id is not None
         self.take(RunnerListening())
         self.github.listen(self.runner_id, self)
-        if self.job is None and self.idle_removed_after < float("inf"):
-            self.time.after(self.idle_removed_after, partial(self._removed_for_idleness, life))
+        idle_removed_after = self.weather.faults.idle_removed_after
+        if self.job is None and idle_removed_after < float("inf"):
+            self.time.after(idle_removed_after, partial(self._removed_for_idleness, life))
 
     def _removed_for_idleness(self, life: int) -> None:
         """GitHub takes idle just-in-time runners away; such a runner ends with code 0."""
         if not self._is_over(life) and self.job is None:
+            self.weather.struck("idle runner removed")
             self._exit(0)
 
     def _begin(self, job: SimulatedJob, life: int) -> None:
@@ -260,6 +277,7 @@ class Agent:
     def _signal(self, rung: Rung) -> None:
         if not self.runner_lives:
             return
+        self._note_who("the agent, whose own time was up")
         if rung is Rung.KILL:
             self._exit(-9)
         else:
@@ -280,6 +298,7 @@ class Agent:
         if self.runner_id is not None:
             self.github.gone(self.runner_id)
         if self.job is not None and self.job.started_at is not None and self.job.ended_at is None:
+            self.job.stopped_by = self.stopped_by
             self.github.ended(self.job, succeeded=False)
 
     def _tree(self) -> TreeSeen:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from random import Random
 from typing import Protocol
 
 from scaler.budget import MinuteBudget
-from simulator.faults import Faults
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 # From a lowered count to the SIGTERM of a victim.
 KILL_SECONDS = 1.0
+
+NOT_CARRIED_OUT = "the zero was not carried out"
 
 
 class Stopper(Enum):
@@ -21,6 +24,7 @@ class Stopper(Enum):
 
     OURS = "a count that we lowered"
     PLATFORM = "Cloud Run itself"
+    EXTERNAL = "a count that another hand lowered"
 
 
 class Resident(Protocol):
@@ -96,18 +100,22 @@ class ModelCloud:
         restart: float,
         settle: float,
         writes_per_minute: int,
-        faults: Faults,
+        weather: Weather,
         begins_at: float,
         move_in: Callable[[Instance], Resident],
+        counted: Callable[[str, int, int, Stopper], None],
     ) -> None:
-        """`sizes`: of the cells by name. `begins_at`: the moment that times of `faults` count from."""
+        """`sizes`: of the cells by name. `begins_at`: the moment that times of faults count from. `counted(cell, before,
+        after, hand)`: is told of every write that is taken.
+        """
         self._time = time
         self._chance = chance
         self._start, self._restart, self._settle = start, restart, settle
         self._quota = MinuteBudget(writes_per_minute)
-        self._faults = faults
+        self._weather = weather
         self._begins_at = begins_at
         self._move_in = move_in
+        self._counted = counted
         self.pools = {name: Pool(name=name, size=size) for name, size in sizes.items()}
         self.paid = 0.0
         self.writes = 0
@@ -123,30 +131,23 @@ class ModelCloud:
 
     def set_count(self, cell: str, count: int, *, etag: int) -> Answer:
         """A write arrives now."""
-        now, pool = self._time.now, self.pools[cell]
-        if self._quota.left(now) <= 0 or self._chance.random() < self._faults.writes_refused:
+        now, pool, faults = self._time.now, self.pools[cell], self._weather.faults
+        spent, refused = self._quota.left(now) <= 0, self._chance.random() < faults.writes_refused
+        if spent or refused:
+            self._weather.struck("write out of quota" if spent else "write refused")
             return Answer.THROTTLED
         self._quota.use(now)
         if etag != pool.etag:
             return Answer.STALE
         self.writes += 1
-        before = pool.count
-        self._bill(pool)
-        pool.etag += 1
-        pool.count, pool.used, pool.failure = count, True, None
-        pool.settled_at = now + self._settle
-        if count < before:
-            self.lowering_writes += 1
-            self._time.after(KILL_SECONDS, lambda: self._stop_surplus(pool))
-            if self._faults.settles_early and self._chance.random() < self._faults.settles_early:
-                pool.settled_at = now
-        elif not self._fits:
-            # Seen in the public record: the operation ends with the quota's name, and nothing more comes by itself.
-            self._bill(pool)
-            pool.failure = Answer.NO_CAPACITY.value
-            return Answer.NO_CAPACITY
-        self._fill(pool, self._start)
-        return Answer.TAKEN
+        self.lowering_writes += count < pool.count
+        fits = self._write(pool, count, Stopper.OURS)
+        return Answer.TAKEN if fits else Answer.NO_CAPACITY
+
+    def set_by_another(self) -> None:
+        """Another hand sets a count to anything, without an etag."""
+        pool = self._chance.choice(list(self.pools.values()))
+        self._write(pool, self._chance.randint(0, pool.size), Stopper.EXTERNAL)
 
     def exited(self, instance: Instance) -> None:
         """A container has ended; another takes its place while the count asks for it."""
@@ -172,6 +173,31 @@ class ModelCloud:
         for pool in self.pools.values():
             self._bill(pool)
 
+    def _write(self, pool: Pool, count: int, hand: Stopper) -> bool:
+        """A count is set; whether the region's quota allows it."""
+        now, before, faults = self._time.now, pool.count, self._weather.faults
+        undone = pool.failure == NOT_CARRIED_OUT
+        self._bill(pool)
+        pool.etag += 1
+        pool.count, pool.used, pool.failure = count, True, None
+        pool.settled_at = now + self._settle
+        self._counted(pool.name, before, count, hand)
+        if count < before or undone:
+            if not count and self._weather.strikes("zero not carried out", faults.zeros_failed):
+                pool.failure = NOT_CARRIED_OUT
+                return True
+            self._time.after(KILL_SECONDS, lambda: self._stop_surplus(pool, hand))
+            if self._weather.strikes("settled early", faults.settles_early):
+                pool.settled_at = now
+        elif not self._fits:
+            # Seen in the public record: the operation ends with the quota's name, and nothing more comes by itself.
+            self._bill(pool)
+            pool.failure = Answer.NO_CAPACITY.value
+            self._weather.struck("no capacity")
+            return False
+        self._fill(pool, self._start)
+        return True
+
     @property
     def quiet(self) -> bool:
         """Whether nothing is there and nothing is asked for."""
@@ -185,7 +211,9 @@ class ModelCloud:
     @property
     def _fits(self) -> bool:
         since = self._time.now - self._begins_at
-        allowed = [each.instances for each in self._faults.refusing if each.begins <= since < each.ends]
+        allowed = [
+            each.instances for each in self._weather.faults.refusing if each.begins <= since < each.ends
+        ]
         asked = sum(pool.billed for pool in self.pools.values())
         return not allowed or asked <= min(allowed)
 
@@ -207,19 +235,20 @@ class ModelCloud:
         self.peak = max(self.peak, self.instances)
         instance.resident = self._move_in(instance)
 
-    def _stop_surplus(self, pool: Pool) -> None:
+    def _stop_surplus(self, pool: Pool, hand: Stopper) -> None:
         """Whom to stop is nobody's choice."""
         surplus = len(pool.instances) - pool.count
         if surplus <= 0:
             return
-        late = self._faults.settles_early and self._chance.random() < self._faults.settles_early
+        faults = self._weather.faults
+        late = self._weather.strikes("victims stopped late", faults.settles_early)
         for victim in self._chance.sample(pool.instances, surplus):
-            delay = self._chance.uniform(0.0, self._faults.late) if late else 0.0
-            self._time.after(delay, lambda victim=victim: self._stop(victim))  # type: ignore[misc]
+            delay = self._chance.uniform(0.0, faults.late) if late else 0.0
+            self._time.after(delay, partial(self._stop, victim, hand))
 
-    def _stop(self, victim: Instance) -> None:
+    def _stop(self, victim: Instance, hand: Stopper) -> None:
         if victim in self.pools[victim.cell].instances and victim.resident is not None:
-            victim.resident.sigterm(Stopper.OURS)
+            victim.resident.sigterm(hand)
 
     def _bill(self, pool: Pool) -> None:
         self.paid += pool.billed * (self._time.now - pool.billed_since)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Protocol
 
 from cell_records.record import (
@@ -26,21 +25,14 @@ from scaler.budget import MinuteBudget
 from scaler.core.model import LeaseState
 from scaler.instances import OFFER_SECONDS, LeaseHeard
 from simulator.cells.agent import Agent, AskRefused, Lost
-from simulator.cells.calls import OpenCalls
 from simulator.cells.github import ModelGitHub
 from simulator.cells.store import ModelStore
 from simulator.cells.times import (
     CALL_SECONDS,
-    DYING_SECONDS,
-    HEARTBEAT_SECONDS,
     JIT_SECONDS,
-    JOB_TIMEOUT_SECONDS,
-    LEASE_SECONDS,
-    LISTEN_MAX_SECONDS,
-    LONG_POLL_SECONDS,
     PAUSED_SECONDS,
     STORE_SECONDS,
-    SUSPECT_SECONDS,
+    Times,
 )
 from simulator.virtual_time import VirtualTime
 
@@ -52,7 +44,8 @@ SAID = {
     ReportState.PREEMPTED: LeaseState.DYING,
 }
 
-_numbers = count(1)
+END = "end the lease"
+"""The step that may close the gate behind a last lease."""
 
 
 class Mind(Protocol):
@@ -96,6 +89,7 @@ class Desk:
         self,
         *,
         time: VirtualTime,
+        times: Times,
         store: ModelStore,
         github: ModelGitHub,
         mind: Mind,
@@ -104,6 +98,7 @@ class Desk:
     ) -> None:
         """`stumble(step, go_on)`: where a fault may strike between two steps."""
         self._time = time
+        self._times = times
         self._store = store
         self._github = github
         self._mind = mind
@@ -111,7 +106,6 @@ class Desk:
         self._parked: dict[str, dict[str, _Parked]] = {}
         self._offers: dict[tuple[str, str], float] = {}
         self._begun_at = time.now
-        self._calls = OpenCalls(time)
         self.asked_at: dict[str, float] = {}
         self.registrations = registrations
         self.heard: dict[str, LeaseHeard] = {}
@@ -148,8 +142,8 @@ class Desk:
 
     def may_ask_about(self, lease: str) -> bool:
         """Whether GitHub is asked about the job of a lease: after so much silence, and again after as much."""
-        asked_at = self.asked_at.get(lease, float("-inf"))
-        return self.silence(lease) > SUSPECT_SECONDS and self._time.now >= asked_at + SUSPECT_SECONDS
+        asked_at, suspect = self.asked_at.get(lease, float("-inf")), self._times.suspect
+        return self.silence(lease) > suspect and self._time.now >= asked_at + suspect
 
     def hang_up(self) -> None:
         """The process dies: every open call breaks."""
@@ -160,7 +154,6 @@ class Desk:
                     self._time.after(CALL_SECONDS, partial(answer, Lost()))
         self._parked.clear()
         self._offers.clear()
-        self._calls.break_all()
 
     # The four calls.
 
@@ -184,21 +177,23 @@ class Desk:
             ask=ask,
             answer=answer,
             since=now if known is None else known.since,
-            poll=next(_numbers),
+            poll=next(self._store.numbers),
         )
         boots[boot] = parked
         if known is None or known.offered_at is not None or self._mind.is_short():
             self._mind.heard_in(cell)
             self._mind.nudge()
-        self._time.after(LONG_POLL_SECONDS, partial(self._poll_over, cell, boot, parked.poll))
+        self._time.after(self._times.long_poll, partial(self._poll_over, cell, boot, parked.poll))
 
     def start(self, agent: Agent, ask: int, answer: Callable[[Grant | AskRefused | Lost], None]) -> None:
         """See ScalerDoor."""
         if self.registrations.left(self._time.now) <= 0:
             answer(AskRefused(retry_after=PAUSED_SECONDS))
             return
-        said = self._calls.taken(answer)
-        self._time.after(STORE_SECONDS, lambda: self._stumble("lease", lambda: self._lease(agent, ask, said)))
+        self._time.after(
+            STORE_SECONDS,
+            lambda: self._stumble("leasing: before the lease", lambda: self._lease(agent, ask, answer)),
+        )
 
     def event(self, agent: Agent, report: Report, answer: Callable[[int | Lost | None], None]) -> None:
         """See ScalerDoor."""
@@ -215,7 +210,7 @@ class Desk:
                 )
                 self._mind.heard_in(cell)
                 if state is LeaseState.DYING:
-                    until = now + DYING_SECONDS
+                    until = now + self._times.dying
                     self._store.change(
                         cell, lambda it: dying(it, lease_id=report.lease, boot=agent.boot, until=until)
                     )
@@ -224,8 +219,10 @@ class Desk:
 
     def end(self, agent: Agent, end: EndLease, answer: Callable[[EndReply | Lost], None]) -> None:
         """See ScalerDoor."""
-        said = self._calls.taken(answer)
-        self._time.after(STORE_SECONDS, lambda: self._stumble("end", lambda: self._end(agent, end, said)))
+        self._time.after(
+            STORE_SECONDS,
+            lambda: self._stumble(f"ending: before {END}", lambda: self._end(agent, end, answer)),
+        )
 
     def _poll_over(self, cell: str, boot: str, poll: int) -> None:
         parked = self._parked.get(cell, {}).get(boot)
@@ -246,17 +243,17 @@ class Desk:
 
     def _lease(self, agent: Agent, ask: int, answer: Callable[[Grant | AskRefused | Lost], None]) -> None:
         cell, now = agent.instance.cell, self._time.now
-        number = next(_numbers)
+        number = next(self._store.numbers)
         lease = Lease(
             id=f"lease-{number}",
             boot=agent.boot,
             ask=ask,
             runner_name=f"runner-{number}",
             started_at=now,
-            hard_end=now + LEASE_SECONDS,
+            hard_end=now + self._times.lease,
         )
         uptime = now - agent.instance.born
-        silent = sum(self.silence(each.id) > SUSPECT_SECONDS for each in self._store.cells[cell].leases)
+        silent = sum(self.silence(each.id) > self._times.suspect for each in self._store.cells[cell].leases)
         room = self._mind.room(cell) + silent
         outcome = self._store.change(
             cell, lambda it: leased(it, lease, uptime_seconds=uptime, room=room, now=now)
@@ -272,7 +269,9 @@ class Desk:
         self.registrations.use(now)
         self._time.after(
             JIT_SECONDS,
-            lambda: self._stumble("registration", lambda: self._grant(agent, lease, answer)),
+            lambda: self._stumble(
+                "leasing: before the registration is noted", lambda: self._grant(agent, lease, answer)
+            ),
         )
 
     def _grant(self, agent: Agent, lease: Lease, answer: Callable[[Grant | AskRefused | Lost], None]) -> None:
@@ -288,10 +287,10 @@ class Desk:
                 runner_id=runner,
                 runner_name=lease.runner_name,
                 encoded_jit_config="",
-                heartbeat_seconds=HEARTBEAT_SECONDS,
-                listen_max_seconds=LISTEN_MAX_SECONDS,
-                job_timeout_seconds=JOB_TIMEOUT_SECONDS,
-                hard_end_in_seconds=LEASE_SECONDS,
+                heartbeat_seconds=self._times.heartbeat,
+                listen_max_seconds=self._times.listen_max,
+                job_timeout_seconds=self._times.job_timeout,
+                hard_end_in_seconds=self._times.lease,
             )
         )
 
@@ -316,7 +315,7 @@ class Desk:
         if self.heard.pop(end.lease, None) is not None:
             self._mind.heard_in(cell)
             self._mind.nudge()
-        answer(_reply(outcome))
+        self._stumble(f"ending: after {END}", lambda: answer(_reply(outcome)))
 
 
 def _reply(record: CellRecord) -> EndReply:

@@ -10,11 +10,10 @@ from typing import Protocol, TypeVar
 from runner_agent.contract import EndReply, Grant
 from runner_agent.lifecycle.actions import EndLease, Report
 from simulator.cells.agent import Agent, AskRefused, Lost
-from simulator.cells.calls import Call
 from simulator.cells.desk import Desk
 from simulator.cells.process import ScalerProcess
 from simulator.cells.times import CALL_TIMEOUT_SECONDS
-from simulator.faults import Faults
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -32,11 +31,11 @@ class Processes(Protocol):
 class Door:
     """See `simulator.cells.agent.ScalerDoor`."""
 
-    def __init__(self, world: Processes, *, time: VirtualTime, chance: Random, faults: Faults) -> None:
+    def __init__(self, world: Processes, *, time: VirtualTime, chance: Random, weather: Weather) -> None:
         self._world = world
         self._time = time
         self._chance = chance
-        self._lost = faults.replies_lost
+        self._weather = weather
 
     def park(self, agent: Agent, ask: int, answer: Callable[[bool | AskRefused | Lost], None]) -> None:
         """See ScalerDoor."""
@@ -67,19 +66,36 @@ class Door:
             self._time.after(NOBODY_SECONDS, partial(answer, Lost()))
             return
         process = alive[0] if len(alive) == 1 else self._chance.choice(alive)
-        if not self._lost:
+        if not self._weather.foul:
             ask(process.desk, answer)
             return
-        call = Call(answer)
-        drawn = self._chance.random()
-        if drawn < self._lost:
+        call = _Call(answer)
+        lost = self._weather.faults.replies_lost
+        drawn = self._chance.random() if lost else 1.0
+        if drawn < lost:
+            self._weather.struck("call between instance and scaler lost")
             # Half of what is lost is the call, half is the answer.
-            if drawn < self._lost / 2:
+            if drawn < lost / 2:
                 ask(process.desk, _nothing)
             self._time.after(CALL_TIMEOUT_SECONDS, call.lost)
             return
         self._time.after(CALL_TIMEOUT_SECONDS, call.lost)
         ask(process.desk, call.answered)
+
+
+class _Call:
+    """One call that is answered once, or given up."""
+
+    def __init__(self, answer: Callable[[T | Lost], None]) -> None:
+        self._answer: Callable[[object], None] | None = answer  # type: ignore[assignment]  # T is the caller's
+
+    def answered(self, said: object) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer(said)
+
+    def lost(self) -> None:
+        self.answered(Lost())
 
 
 def _nothing(_: object) -> None:

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Protocol
 
 from scaler.core.model import QueuedJob, RepositoryReading
+from simulator.cells.weather import Weather
 from simulator.trace import TraceJob
 from simulator.virtual_time import VirtualTime
 
@@ -31,7 +32,7 @@ class Runner(Protocol):
 
 @dataclass(slots=True, eq=False)
 class SimulatedJob:
-    """One job on its way. Times are seconds of virtual time; None until they come."""
+    """One job on its way. Times are seconds of virtual time; None until they come. `stopped_by`: who ended it before its time."""
 
     id: int
     traced: TraceJob
@@ -41,6 +42,8 @@ class SimulatedJob:
     ended_at: float | None = None
     runner_id: int | None = None
     succeeded: bool = False
+    stopped_by: str | None = None
+    shown_late: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -58,11 +61,22 @@ class Repository:
 
 
 class ModelGitHub:
-    """Queue, runners and lists. `changed(repository)` is what webhooks tell; it may get lost on its way."""
+    """Queue, runners and lists. `changed(repository)` is what webhooks tell; it may get lost on its way.
 
-    def __init__(self, time: VirtualTime, *, list_lag: float, changed: Callable[[Repository], None]) -> None:
+    `moved(job)`: a job was queued, has begun or has ended.
+    """
+
+    def __init__(
+        self,
+        time: VirtualTime,
+        *,
+        weather: Weather,
+        changed: Callable[[Repository], None],
+        moved: Callable[[SimulatedJob], None],
+    ) -> None:
         self._time = time
-        self._list_lag = list_lag
+        self._weather = weather
+        self._moved = moved
         self._changed = changed
         self._ids = count(1)
         self._runner_ids = count(1)
@@ -79,6 +93,7 @@ class ModelGitHub:
         shown = QueuedJob(id=number, repository=traced.repository, labels=traced.labels, queued_at=now)
         job = SimulatedJob(id=number, traced=traced, queued_at=now, shown=shown)
         self.jobs.append(job)
+        self._moved(job)
         self._enqueue(job)
 
     def register(self) -> int:
@@ -116,6 +131,7 @@ class ModelGitHub:
         job.started_at, job.runner_id = self._time.now, runner_id
         repository.queued.pop(job.id, None)
         repository.running[job.id] = job
+        self._moved(job)
         self._tell(repository)
 
     def ended(self, job: SimulatedJob, *, succeeded: bool) -> None:
@@ -126,6 +142,7 @@ class ModelGitHub:
         if self._is_shown_as_queued(job):
             repository.still_shown[job.id] = job
         self.over += 1
+        self._moved(job)
         self._tell(repository)
 
     def reading(self, repository: Repository) -> RepositoryReading:
@@ -139,6 +156,9 @@ class ModelGitHub:
             assert job.runner_id is not None
             if self._is_shown_as_queued(job):
                 shown.append(job.shown)
+                if not job.shown_late:
+                    job.shown_late = True
+                    self._weather.struck("list behind")
             else:
                 running[job.runner_id] = job.id
         quiet = not shown and not running and now > repository.active_at + QUIET_AFTER_SECONDS
@@ -147,7 +167,7 @@ class ModelGitHub:
     def _is_shown_as_queued(self, begun: SimulatedJob) -> bool:
         """Whether the lists lag behind the beginning of a job, which may be over already."""
         assert begun.started_at is not None
-        return self._time.now < begun.started_at + self._list_lag
+        return self._time.now < begun.started_at + self._weather.faults.list_lag
 
     @property
     def queued(self) -> int:

@@ -9,17 +9,22 @@ from cell_records.record import CellRecord, Lease, job_completed, job_known, tim
 from simulator.cells.desk import Desk
 from simulator.cells.github import ModelGitHub
 from simulator.cells.store import ModelStore
-from simulator.cells.times import SUSPECT_SECONDS
 
 
 def keep_records(
-    store: ModelStore, desk: Desk, github: ModelGitHub, job_of_runner: Mapping[int, int], *, now: float
+    store: ModelStore,
+    desk: Desk,
+    github: ModelGitHub,
+    job_of_runner: Mapping[int, int],
+    *,
+    suspect: float,
+    now: float,
 ) -> None:
-    """Bring every record up to date. `job_of_runner`: what readings have shown."""
+    """Bring every record up to date. `job_of_runner`: what readings have shown. `suspect`: seconds of silence."""
     for name, record in list(store.cells.items()):
         if not record.leases:
             continue
-        if _is_late(record, now) and not _speaks_past_its_end(record, desk, now):
+        if _is_late(record, now) and not _speaks_past_its_end(record, desk, suspect=suspect, now=now):
             store.change(name, partial(timed_out, now=now))
         for lease in record.leases:
             job = job_of_runner.get(lease.runner_id or 0)
@@ -31,10 +36,10 @@ def _is_late(record: CellRecord, now: float) -> bool:
     return any(now > min(each.hard_end, each.dying_until or each.hard_end) for each in record.leases)
 
 
-def _speaks_past_its_end(record: CellRecord, desk: Desk, now: float) -> bool:
+def _speaks_past_its_end(record: CellRecord, desk: Desk, *, suspect: float, now: float) -> bool:
     """Whether a lease is heard of that should be over; then nothing is concluded from the time."""
     late = (each for each in record.leases if now > each.hard_end and each.dying_until is None)
-    return any(desk.silence(each.id) <= SUSPECT_SECONDS for each in late)
+    return any(desk.silence(each.id) <= suspect for each in late)
 
 
 def _note_job(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from random import Random
 from typing import Any, Protocol, cast
 
-from cell_records.record import Outcome
+from cell_records.record import CellRecord, CellState, Outcome
 from scaler.budget import MinuteBudget
-from scaler.core.cell_steps import Change, FollowUp, LeaveAlone, Look, Request, SetCount, Steps
+from scaler.core.cell_steps import Change, FollowUp, LeaveAlone, Look, Request, SetCount, Steps, lowers
 from simulator.cells.cloud import Answer, ModelCloud, PoolReading
 from simulator.cells.store import ModelStore
 from simulator.cells.times import CALL_TIMEOUT_SECONDS, STORE_SECONDS
-from simulator.faults import Faults
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 # As in scaler/cell_writer.py: how long a cell rests after a write that failed.
@@ -26,6 +27,15 @@ FOLLOW_SECONDS = 120.0
 READ_AGAIN_SECONDS = 1.0
 
 NO_ANSWER = "no answer"
+
+
+class Kind(Enum):
+    """Which sequence of the protocol a step belongs to. Lowering goes on where closing was interrupted."""
+
+    RAISING = "raising"
+    CLOSING = "closing"
+    CONFIRMING = "confirming"
+    NOTING = "noting"
 
 
 class Owner(Protocol):
@@ -66,17 +76,23 @@ class Performer:
         store: ModelStore,
         cloud: ModelCloud,
         budget: MinuteBudget,
-        faults: Faults,
+        weather: Weather,
         write: float,
+        sent: Callable[[str], None],
+        over: Callable[[str], None],
     ) -> None:
-        """`write`: how long one call of the Admin API takes; `budget`: what this process knows of the write quota."""
+        """`write`: how long one call of the Admin API takes; `budget`: what this process knows of the write quota.
+
+        `sent(cell)` and `over(cell)`: a count is being sent, and its end is known or was given up.
+        """
         self._owner = owner
         self._time = time
         self._chance = chance
         self._store = store
         self._cloud = cloud
-        self._faults = faults
+        self._weather = weather
         self._write = write
+        self._sent, self._known = sent, over
         self.budget = budget
         self.in_flight: dict[str, str] = {}
         self.rests: dict[str, Rest] = {}
@@ -92,16 +108,16 @@ class Performer:
             return None
         return rest
 
-    def begin(self, cell: str, steps: Steps) -> None:
-        """Perform steps on a cell, unless others are being performed on it."""
+    def begin(self, cell: str, steps: Steps, kind: Kind) -> None:
+        """Perform steps on a cell, unless others are being performed on it. `kind` names them in what is told of crashes."""
         if cell in self.in_flight:
             steps.close()
             return
         self.in_flight[cell] = ""
         self._owner.heard_in(cell)
-        self._go_on(cell, steps, None)
+        self._go_on(cell, steps, kind, None)
 
-    def _go_on(self, cell: str, steps: Steps, answer: object) -> None:
+    def _go_on(self, cell: str, steps: Steps, kind: Kind, answer: object) -> None:
         if not self._owner.alive:
             return
         try:
@@ -111,11 +127,13 @@ class Performer:
             return
         step = _name(request)
         self.in_flight[cell] = step
-        self._owner.stumble(f"before {step}", partial(self._ask, cell, steps, request, step))
+        go_on = partial(self._ask, cell, steps, kind, request, step)
+        self._owner.stumble(f"{kind.value}: before {step}", go_on)
 
-    def _ask(self, cell: str, steps: Steps, request: Request, step: str) -> None:
+    def _ask(self, cell: str, steps: Steps, kind: Kind, request: Request, step: str) -> None:
         def answered(answer: object) -> None:
-            self._owner.stumble(f"after {step}", partial(self._go_on, cell, steps, answer))
+            go_on = partial(self._go_on, cell, steps, kind, answer)
+            self._owner.stumble(f"{kind.value}: after {step}", go_on)
 
         match request:
             case SetCount():
@@ -124,7 +142,7 @@ class Performer:
                 self._follow(cell, answered)
             case LeaveAlone():
                 self._leave_alone(cell, request.seconds, request.why)
-                self._go_on(cell, steps, None)
+                answered(None)
             case Look.WORKER_POOL:
                 self._time.after(self._write / 2, lambda: answered(self._cloud.read(cell)))
             case Look.RECORD:
@@ -138,18 +156,19 @@ class Performer:
 
     def _change(self, cell: str, request: Change, answered: Callable[[Outcome], None]) -> None:
         outcome = self._store.change(cell, request.transition)
-        lost = self._faults.store_replies_lost and self._chance.random() < self._faults.store_replies_lost
+        lost = self._weather.strikes("store reply lost", self._weather.faults.store_replies_lost)
         self._time.after(READ_AGAIN_SECONDS if lost else STORE_SECONDS, partial(answered, outcome))
 
     def _set_count(
         self, cell: str, request: SetCount, steps: Steps, answered: Callable[[bool], None]
     ) -> None:
-        now, faults = self._time.now, self._faults
+        now, faults = self._time.now, self._weather.faults
         etag = cast("PoolReading", request.reading).etag
         self.budget.use(now)
         self.last_write_at[cell] = now
         self.refused_at.pop(cell, None)
         drawn = self._chance.random()
+        self._sent(cell)
 
         def deliver() -> None:
             self._cloud.set_count(cell, request.count, etag=etag)
@@ -159,6 +178,7 @@ class Performer:
             self._time.after(self._write / 2, partial(reply, answer))
 
         def reply(answer: Answer) -> None:
+            self._written(cell)
             if answer in (Answer.TAKEN, Answer.STALE):
                 answered(answer is Answer.TAKEN)
             else:
@@ -166,16 +186,24 @@ class Performer:
                     self.refused_at[cell] = self._time.now
                 self._fail(cell, steps, RESTS[answer], answer.value)
 
+        def give_up() -> None:
+            self._written(cell)
+            self._fail(cell, steps, UNANSWERED_REST_SECONDS, NO_ANSWER)
+
         if drawn < faults.writes_late + faults.writes_unanswered:
-            late = self._chance.uniform(0.0, faults.late) if drawn < faults.writes_late else self._write / 2
+            is_late = drawn < faults.writes_late
+            self._weather.struck("write late" if is_late else "write unanswered")
+            late = self._chance.uniform(0.0, faults.late) if is_late else self._write / 2
             self._time.after(late, deliver)
-            self._time.after(
-                CALL_TIMEOUT_SECONDS, lambda: self._fail(cell, steps, UNANSWERED_REST_SECONDS, NO_ANSWER)
-            )
+            self._time.after(CALL_TIMEOUT_SECONDS, give_up)
             return
-        if faults.writes_doubled and self._chance.random() < faults.writes_doubled:
+        if self._weather.strikes("write doubled", faults.writes_doubled):
             self._time.after(self._chance.uniform(0.0, faults.late), deliver)
         self._time.after(self._write / 2, arrive)
+
+    def _written(self, cell: str) -> None:
+        if self._owner.alive:
+            self._known(cell)
 
     def _follow(self, cell: str, answered: Callable[[Any], None]) -> None:
         settled_at = self._cloud.pools[cell].settled_at
@@ -199,6 +227,20 @@ class Performer:
             self._owner.nudge()
 
 
+def kind_of(record: CellRecord, reading: PoolReading) -> Kind:
+    """Which of its sequences `carrying` chooses."""
+    if record.state is CellState.ZERO:
+        return Kind.NOTING
+    return Kind.CLOSING if lowers(record, reading) else Kind.CONFIRMING
+
+
+_LOOKED_AT = {
+    Look.WORKER_POOL: "the worker pool",
+    Look.RECORD: "the record",
+    Look.REQUESTED: "what is asked for",
+}
+
+
 def _name(request: Request) -> str:
     match request:
         case SetCount(count=0):
@@ -208,8 +250,8 @@ def _name(request: Request) -> str:
         case FollowUp():
             return "follow the operation"
         case LeaveAlone():
-            return "leave alone"
+            return "leave a failed zero alone"
         case Change(what=what):
             return what
         case Look():
-            return f"read {request.name.lower()}"
+            return f"read {_LOOKED_AT[request]}"

@@ -19,27 +19,15 @@ from simulator.cells.cloud import ModelCloud
 from simulator.cells.desk import Desk
 from simulator.cells.github import ModelGitHub, Repository
 from simulator.cells.keeping import keep_records
-from simulator.cells.performer import Performer
+from simulator.cells.performer import Kind, Performer, kind_of
 from simulator.cells.sight import CellPlan, Sight
 from simulator.cells.store import ModelStore
-from simulator.cells.times import (
-    CELLS_IDLE_SECONDS,
-    CELLS_SECONDS,
-    CONFIRM_SECONDS,
-    LEADER_RENEWAL_SECONDS,
-    LEADER_TTL_SECONDS,
-    SETTLE_SECONDS,
-    SWEEP_SECONDS,
-)
-from simulator.faults import Faults
+from simulator.cells.times import Times
+from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
 
 # As in scaler/reconciler.py.
 ADOPT_AFTER_SECONDS = 30.0
-
-# Signals that come closer together than this share one tick. The real loop's is a fortieth of a second; this one keeps a
-# simulated day short and adds at most so much to a wait.
-BETWEEN_TICKS_SECONDS = 0.25
 
 
 class Watcher(Protocol):
@@ -50,6 +38,12 @@ class Watcher(Protocol):
 
     def decided(self, broken: list[str]) -> None:
         """It has decided; what of that breaks an invariant."""
+
+    def write_sent(self, process: ScalerProcess, cell: str) -> None:
+        """It begins to send a count."""
+
+    def write_over(self, process: ScalerProcess, cell: str) -> None:
+        """It knows how its write ended, or has given it up."""
 
 
 class ScalerProcess:
@@ -66,21 +60,22 @@ class ScalerProcess:
         store: ModelStore,
         cloud: ModelCloud,
         github: ModelGitHub,
-        faults: Faults,
+        weather: Weather,
+        times: Times,
         write: float,
         writes_per_minute: int,
         registrations_per_minute: int,
         watcher: Watcher,
-        checked: bool,
     ) -> None:
-        """`checked`: whether every decision is held against `scaler.core.invariants`."""
+        """Where there are faults, every decision is held against `scaler.core.invariants`."""
         self.name = name
         self.alive = True
         self._policy = policy
         self._cells = {cell.name: cell for cell in sorted(cells, key=lambda each: each.name)}
         self._time, self._chance = time, chance
         self._store, self._cloud, self._github = store, cloud, github
-        self._faults, self._watcher, self._checked = faults, watcher, checked
+        self._weather, self._watcher, self._checked = weather, watcher, weather.foul
+        self._times = times
         self._begun_at = time.now
         self._memory = Memory()
         self._decision = Decision()
@@ -92,6 +87,7 @@ class ScalerProcess:
         self._short = False
         self.desk = Desk(
             time=time,
+            times=times,
             store=store,
             github=github,
             mind=self,
@@ -105,8 +101,10 @@ class ScalerProcess:
             store=store,
             cloud=cloud,
             budget=MinuteBudget(writes_per_minute),
-            faults=faults,
+            weather=weather,
             write=write,
+            sent=partial(watcher.write_sent, self),
+            over=partial(watcher.write_over, self),
         )
         self.sight = Sight(
             self._cells,
@@ -115,7 +113,8 @@ class ScalerProcess:
             desk=self.desk,
             performer=self.performer,
             now=lambda: time.now,
-            with_silence=checked,
+            times=times,
+            with_silence=weather.foul,
         )
 
     def live(self) -> None:
@@ -132,11 +131,11 @@ class ScalerProcess:
         """Where a fault may strike between two steps."""
         if not self.alive:
             return
-        faults = self._faults
-        if faults.crash_in_step and self._chance.random() < faults.crash_in_step:
+        faults = self._weather.faults
+        if self._weather.strikes("crash in a step", faults.crash_in_step):
             self._watcher.crashed(self, step)
-        elif faults.pauses and self._chance.random() < faults.pauses:
-            self._time.after(self._chance.uniform(0.0, faults.late), partial(self._resume, go_on))
+        elif self._weather.strikes("pause in a step", faults.pauses):
+            self._time.after(self._chance.uniform(0.0, faults.standstill), partial(self._resume, go_on))
         else:
             go_on()
 
@@ -148,7 +147,8 @@ class ScalerProcess:
 
     def nudge(self) -> None:
         """Tick soon."""
-        self._tick_at(self._ticked_at + BETWEEN_TICKS_SECONDS)
+        between = self._times.between_ticks if self._leads else self._times.between_ticks_of_others
+        self._tick_at(self._ticked_at + between)
 
     def heard_in(self, cell: str) -> None:
         """A decision sees something new of a cell."""
@@ -196,7 +196,7 @@ class ScalerProcess:
         if self.alive:
             for repository in self._github.repositories.values():
                 self.look(repository)
-            self._time.after(SWEEP_SECONDS, self._sweep)
+            self._time.after(self._times.sweep, self._sweep)
 
     def _confirm(self, name: str) -> None:
         if self.alive:
@@ -215,11 +215,11 @@ class ScalerProcess:
             return
         led = self._leads
         self._store.change_deployment(
-            lambda it: led_by(it, who=self.name, now=self._time.now, ttl_seconds=LEADER_TTL_SECONDS)
+            lambda it: led_by(it, who=self.name, now=self._time.now, ttl_seconds=self._times.leader_ttl)
         )
         if not led and self._leads:
             self.nudge()
-        self._time.after(LEADER_RENEWAL_SECONDS, self._renew)
+        self._time.after(self._times.leader_renewal, self._renew)
 
     # The tick.
 
@@ -248,7 +248,14 @@ class ScalerProcess:
         if self._leads and not broken:
             self._act(seen, decision, fresh=look)
         if look:
-            keep_records(self._store, self.desk, self._github, self.sight.job_of_runner, now=self._time.now)
+            keep_records(
+                self._store,
+                self.desk,
+                self._github,
+                self.sight.job_of_runner,
+                suspect=self._times.suspect,
+                now=self._time.now,
+            )
         self._plan_next(seen, decision)
 
     def _carry(self, *, fresh: bool) -> None:
@@ -265,7 +272,7 @@ class ScalerProcess:
             spent = self.performer.budget.left(self._time.now) <= 0
             if lowers(record, reading) and (spent or self.performer.rest(name) is not None):
                 continue
-            self.performer.begin(name, steps)
+            self.performer.begin(name, steps, kind_of(record, reading))
 
     def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> None:
         counts = self._corrections(seen) if fresh else {}
@@ -278,13 +285,14 @@ class ScalerProcess:
                 rise.to,
                 size=self._cells[rise.cell].size,
                 now=lambda: self._time.now,
-                settle_seconds=SETTLE_SECONDS,
+                settle_seconds=self._times.settle,
             )
-            self.performer.begin(rise.cell, steps)
+            self.performer.begin(rise.cell, steps, Kind.RAISING)
         for grant in decision.grants:
             self.desk.offer(grant.cell, grant.leases)
         for close in decision.closes:
-            self.performer.begin(close.cell, closing(uid=close.cell, now=lambda: self._time.now))
+            steps = closing(uid=close.cell, now=lambda: self._time.now)
+            self.performer.begin(close.cell, steps, Kind.CLOSING)
 
     def _asked(self, record: DeploymentRecord, counts: dict[str, int]) -> DeploymentRecord | None:
         return asked_for(record, who=self.name, counts=counts)
@@ -304,7 +312,7 @@ class ScalerProcess:
         return counts
 
     def _look_due(self) -> float:
-        return self._looked_at + (CELLS_SECONDS if self._moving else CELLS_IDLE_SECONDS)
+        return self._looked_at + (self._times.cells if self._moving else self._times.cells_idle)
 
     @property
     def _moving(self) -> bool:
@@ -327,7 +335,7 @@ class ScalerProcess:
         due = min(self._look_due(), decision.look_again_at)
         if decision.grants or self.sight.offered:
             due = min(due, seen.at + OFFER_SECONDS)
-        self._tick_at(max(due, self._time.now + BETWEEN_TICKS_SECONDS))
+        self._tick_at(max(due, self._time.now + self._times.between_ticks))
         for name in decision.confirm - self._confirming:
             self._confirming.add(name)
-            self._time.at(self._demand[name].at + CONFIRM_SECONDS, partial(self._confirm, name))
+            self._time.at(self._demand[name].at + self._times.confirm, partial(self._confirm, name))

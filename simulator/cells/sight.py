@@ -12,7 +12,7 @@ from simulator.cells.cloud import ModelCloud, PoolReading
 from simulator.cells.desk import Desk
 from simulator.cells.performer import Performer
 from simulator.cells.store import ModelStore
-from simulator.cells.times import SETTLE_SECONDS, SUSPECT_SECONDS
+from simulator.cells.times import Times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +36,14 @@ class Sight:
         desk: Desk,
         performer: Performer,
         now: Callable[[], float],
+        times: Times,
         with_silence: bool,
     ) -> None:
         """`with_silence`: whether instances can fall silent in this world at all."""
         self._cells, self._store, self._cloud, self._desk = cells, store, cloud, desk
         self._performer = performer
         self._now = now
+        self._times = times
         self._with_silence = with_silence
         self._seen: dict[str, CellSeen] = {}
         self.readings: dict[str, PoolReading] = {}
@@ -96,7 +98,7 @@ class Sight:
                     self.news.add(name)
             # On a fine day nobody falls silent.
             if self._with_silence and any(
-                self._desk.silence(lease.id) > SUSPECT_SECONDS for lease in self._store.cells[name].leases
+                self._desk.silence(lease.id) > self._times.suspect for lease in self._store.cells[name].leases
             ):
                 self.news.add(name)
 
@@ -116,14 +118,14 @@ class Sight:
                 lease_seen(
                     lease,
                     heard=self._desk.heard.get(lease.id),
-                    silent=self._desk.silence(lease.id) > SUSPECT_SECONDS,
+                    silent=self._desk.silence(lease.id) > self._times.suspect,
                     jobs=self.job_of_runner,
                 )
                 for lease in record.leases
             ),
             parked=parked,
             offered=offered,
-            ready_at=record.zeroed_at + SETTLE_SECONDS,
+            ready_at=record.zeroed_at + self._times.settle,
             writable=not writing,
             fault=None if rest is None else rest.why,
             failed=None if reading is None or writing else reading.failure,

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from random import Random
 
+from cell_records.deployment import DeploymentRecord
 from cell_records.record import CellRecord, CellState
 from runner_agent.lifecycle.states import Timing
-from scaler.core.model import Policy, PoolPolicy
+from scaler.core.model import Policy
 from scaler.core.schedule import next_change
 from simulator.assumptions import Assumptions
 from simulator.cells.agent import Agent
+from simulator.cells.bystander import Bystander
 from simulator.cells.cloud import Instance, ModelCloud, Stopper
+from simulator.cells.default_pools import cells_of, one_pool
 from simulator.cells.door import Door
 from simulator.cells.github import ModelGitHub, Repository
-from simulator.cells.layout import default_sizes
 from simulator.cells.process import ScalerProcess
-from simulator.cells.sight import CellPlan
 from simulator.cells.store import ModelStore
-from simulator.cells.times import MAX_LIFETIME_SECONDS, SETTLE_SECONDS
+from simulator.cells.times import DEFAULT_TIMES, Times
+from simulator.cells.weather import Weather
 from simulator.faults import NO_FAULTS, Faults
 from simulator.outcome import Outcome, Sample
 from simulator.trace import Trace, TraceJob
@@ -65,28 +67,37 @@ class CellsWorld:
         sizes: Mapping[str, Sequence[int]] | None = None,
         name: str = "cells",
         processes: int = 1,
+        times: Times = DEFAULT_TIMES,
+        faults_end: float = float("inf"),
+        patience: float = PATIENCE_SECONDS,
+        bystander: Bystander | None = None,
         begins_at: float = BEGINS_AT,
     ) -> None:
         """`policy`: without one a single pool serves every job. `sizes`: of the cells of each pool, by its name.
 
-        `begins_at`: the moment of the trace's beginning, seconds since the epoch; only schedules ask for it.
+        `faults_end`: seconds since the trace began after which nothing new goes wrong. `patience`: how long after that, or
+        after the last job was queued, the world is given up. `begins_at`: the moment of the trace's beginning, seconds since the
+        epoch; only schedules ask for it.
         """
         self._begins_at = begins_at
-        self._trace, self._assumptions, self._faults, self._name = trace, assumptions, faults, name
+        self._trace, self._assumptions, self._name = trace, assumptions, name
+        self._times, self._faults_end, self._patience = times, faults_end, patience
+        self._bystander = bystander or Bystander()
         self.chance = Random(assumptions.seed)  # noqa: S311 - no secret hangs on it
         self.time = VirtualTime(begins_at)
-        self._policy = policy or _one_pool(trace, assumptions)
-        self._cells = _cells(self._policy, sizes, assumptions)
+        self._policy = policy or one_pool(trace, assumptions, times)
+        self._cells = cells_of(self._policy, sizes, assumptions)
         self._labels = {pool.name: pool.labels for pool in self._policy.pools}
         self._boots = count(1)
         self._lives = count(1)
-        self._over = False
+        self.at_rest = False
         self._samples: list[Sample] = []
-        self._killed_jobs = 0
-        self._lost_jobs = 0
         self.witnessed = Witnessed()
-        self.store = ModelStore([cell.name for cell in self._cells], self._written)
-        self.github = ModelGitHub(self.time, list_lag=faults.list_lag, changed=self._webhook)
+        self.weather = Weather(faults, chance=self.chance, struck=self._struck)
+        self.store = ModelStore([cell.name for cell in self._cells], self._written, self._asked_for)
+        self.github = ModelGitHub(
+            self.time, weather=self.weather, changed=self._webhook, moved=self._bystander.job_moved
+        )
         self.cloud = ModelCloud(
             {cell.name: cell.size for cell in self._cells},
             time=self.time,
@@ -95,13 +106,14 @@ class CellsWorld:
             restart=assumptions.restart,
             settle=assumptions.settle,
             writes_per_minute=assumptions.writes_per_minute,
-            faults=faults,
+            weather=self.weather,
             begins_at=begins_at,
             move_in=self._move_in,
+            counted=self._bystander.counted,
         )
         self._pool_of = {cell.name: cell.pool for cell in self._cells}
         self.processes: list[ScalerProcess] = []
-        self.door = Door(self, time=self.time, chance=self.chance, faults=faults)
+        self.door = Door(self, time=self.time, chance=self.chance, weather=self.weather)
         self._wanted_processes = processes
 
     def run(self) -> Outcome:
@@ -112,12 +124,15 @@ class CellsWorld:
         self.time.after(SAMPLE_SECONDS, self._sample)
         if any(pool.schedule for pool in self._policy.pools):
             self._await_change()
-        if self._faults.preemptions_per_hour:
-            self._preempt()
-        if self._faults.crashes_per_hour:
-            self._plan_crash()
+        faults = self.weather.faults
+        self._now_and_then(faults.preemptions_per_hour, self._preempt)
+        self._now_and_then(faults.crashes_per_hour, self._crash_one)
+        self._now_and_then(faults.foreign_writes_per_hour, self._write_by_another)
         last = self._trace[-1].queued_at if self._trace else 0.0
-        self.time.run(until=self._begins_at + last + PATIENCE_SECONDS, over=lambda: self._over)
+        if self._faults_end < float("inf"):
+            self.time.at(self._begins_at + self._faults_end, self.weather.clear_up)
+            last = max(last, self._faults_end)
+        self.time.run(until=self._begins_at + last + self._patience, over=lambda: self.at_rest)
         self.cloud.close_the_books()
         return self._outcome()
 
@@ -134,12 +149,12 @@ class CellsWorld:
             store=self.store,
             cloud=self.cloud,
             github=self.github,
-            faults=self._faults,
+            weather=self.weather,
+            times=self._times,
             write=self._assumptions.write,
             writes_per_minute=self._assumptions.writes_per_minute,
             registrations_per_minute=self._assumptions.registrations_per_minute,
             watcher=self,
-            checked=self._faults is not NO_FAULTS,
         )
         self.processes.append(process)
         process.live()
@@ -147,7 +162,7 @@ class CellsWorld:
     def crashed(self, process: ScalerProcess, step: str) -> None:
         """A scaler is killed at a step; another takes its place."""
         self.witnessed.crashes[step] += 1
-        self.witnessed.faults["crash"] += 1
+        self._bystander.crashed(process.name, step)
         process.die()
         self.processes.remove(process)
         self.time.after(self.chance.uniform(*RESTART_SECONDS), self.start_process)
@@ -155,28 +170,43 @@ class CellsWorld:
     def decided(self, broken: list[str]) -> None:
         """A scaler has decided; what of that breaks an invariant."""
         self.witnessed.decisions += 1
-        self.witnessed.broken.extend(broken)
+        for each in broken:
+            self._break(each)
+
+    def write_sent(self, process: ScalerProcess, cell: str) -> None:
+        """A scaler begins to send a count."""
+        self._bystander.write_sent(process.name, cell)
+
+    def write_over(self, process: ScalerProcess, cell: str) -> None:
+        """A scaler knows how its write ended."""
+        self._bystander.write_over(process.name, cell)
 
     def agent_stopped(self, agent: Agent, stopper: Stopper) -> None:
         """An instance whose runner lives is being stopped."""
-        working = agent.job is not None and agent.job.ended_at is None
-        if stopper is Stopper.OURS:
-            self.witnessed.killed_runners += 1
-            self._killed_jobs += working
-        else:
-            self._lost_jobs += working
+        self._bystander.runner_stopped(agent, stopper)
+        self.witnessed.killed_runners += stopper is Stopper.OURS
 
     def _written(self, cell: str, before: CellRecord, after: CellRecord) -> None:
         for process in self.processes:
             process.heard_in(cell)
-        if after.state is CellState.ZERO and self.cloud.pools[cell].count and before.state is not after.state:
-            self.witnessed.broken.append(
-                f"the zero of {cell} was noted at count {self.cloud.pools[cell].count}"
-            )
+        self._bystander.record_changed(cell, before, after)
+
+    def _asked_for(self, before: DeploymentRecord, after: DeploymentRecord) -> None:
+        for cell, _ in before.requested.items() ^ after.requested.items():
+            for process in self.processes:
+                process.heard_in(cell)
+        self._bystander.deployment_changed(before, after)
+
+    def _struck(self, fault: str) -> None:
+        self.witnessed.faults[fault] += 1
+        self._bystander.struck(fault)
+
+    def _break(self, what: str) -> None:
+        self.witnessed.broken.append(what)
+        self._bystander.broken(what)
 
     def _webhook(self, repository: Repository) -> None:
-        if self._faults.webhooks_lost and self.chance.random() < self._faults.webhooks_lost:
-            self.witnessed.faults["webhook lost"] += 1
+        if self.weather.strikes("webhook lost", self.weather.faults.webhooks_lost):
             return
         if not repository.told:
             repository.told = True
@@ -195,15 +225,17 @@ class CellsWorld:
             chance=self.chance,
             github=self.github,
             scaler=self.door,
-            timing=Timing(max_lifetime=MAX_LIFETIME_SECONDS),
+            timing=Timing(max_lifetime=self._times.max_lifetime),
             registration=self._assumptions.registration,
             labels=self._labels[self._pool_of[instance.cell]],
-            idle_removed_after=self._faults.idle_removed_after,
+            weather=self.weather,
             exited=self._exited,
+            started=self._bystander.runner_started,
             stopped=self.agent_stopped,
         )
         # The container is counted before its first step, which may already be its last.
         instance.resident = agent
+        self._bystander.moved_in(agent)
         self.time.after(0.0, agent.boot_up)
         return agent
 
@@ -234,8 +266,8 @@ class CellsWorld:
             )
         )
         fed = len(self.github.jobs) == len(self._trace)
-        if fed and self.github.over == len(self.github.jobs) and (self._keeps_some or self._at_rest):
-            self._over = True
+        if fed and self.github.over == len(self.github.jobs) and (self._keeps_some or self._is_quiet):
+            self.at_rest = True
         else:
             self.time.after(SAMPLE_SECONDS, self._sample)
 
@@ -258,38 +290,44 @@ class CellsWorld:
         return any(kept)
 
     @property
-    def _at_rest(self) -> bool:
+    def _is_quiet(self) -> bool:
         zero = all(each.state is CellState.ZERO and not each.leases for each in self.store.cells.values())
         return self.cloud.quiet and zero
 
+    def _now_and_then(self, per_hour: float, what: Callable[[], None]) -> None:
+        def go_on() -> None:
+            if self.weather.faults is not NO_FAULTS:
+                what()
+                self._now_and_then(per_hour, what)
+
+        if per_hour:
+            self.time.after(self.chance.expovariate(per_hour / 3600.0), go_on)
+
     def _preempt(self) -> None:
-        hour = 3600.0 / self._faults.preemptions_per_hour
-        self.time.after(self.chance.expovariate(1 / hour), self._preempt_one)
-
-    def _preempt_one(self) -> None:
         if self.cloud.instances:
-            self.witnessed.faults["preemption"] += 1
+            self._struck("preemption")
         self.cloud.preempt()
-        self._preempt()
-
-    def _plan_crash(self) -> None:
-        hour = 3600.0 / self._faults.crashes_per_hour
-        self.time.after(self.chance.expovariate(1 / hour), self._crash_one)
 
     def _crash_one(self) -> None:
         if self.processes:
+            self._struck("crash at any moment")
             self.crashed(self.chance.choice(self.processes), "anywhere")
-        self._plan_crash()
+
+    def _write_by_another(self) -> None:
+        self._struck("count written by another hand")
+        self.cloud.set_by_another()
 
     def _outcome(self) -> Outcome:
         jobs = self.github.jobs
+        failed = [job for job in jobs if job.ended_at is not None and not job.succeeded]
+        killed = sum(job.stopped_by == Stopper.OURS.value for job in failed)
         assumed = self._assumptions
         return Outcome(
             policy=self._name,
             jobs=len(self._trace),
             completed=sum(job.succeeded for job in jobs),
-            killed=self._killed_jobs,
-            lost=self._lost_jobs,
+            killed=killed,
+            lost=len(failed) - killed,
             waits=tuple(job.started_at - job.queued_at for job in jobs if job.started_at is not None),
             paid=self.cloud.paid,
             ideal=sum(job.duration + assumed.start + assumed.registration for job in self._trace),
@@ -300,23 +338,3 @@ class CellsWorld:
             peak_instances=self.cloud.peak,
             samples=tuple(self._samples),
         )
-
-
-def _one_pool(trace: Trace, assumptions: Assumptions) -> Policy:
-    labels = frozenset(label for job in trace for label in job.labels) or frozenset({"self-hosted"})
-    pool = PoolPolicy(name="pool", labels=labels, max=assumptions.max_runners, warm=assumptions.warm)
-    return Policy(pools=(pool,), max_instances=assumptions.max_runners, settle_seconds=SETTLE_SECONDS)
-
-
-def _cells(
-    policy: Policy, sizes: Mapping[str, Sequence[int]] | None, assumptions: Assumptions
-) -> list[CellPlan]:
-    given = sizes or {
-        pool.name: default_sizes(pool.max, assumptions.max_cells // len(policy.pools))
-        for pool in policy.pools
-    }
-    return [
-        CellPlan(name=f"{pool}-{number:03}", pool=pool, size=size)
-        for pool, each in given.items()
-        for number, size in enumerate(each, start=1)
-    ]

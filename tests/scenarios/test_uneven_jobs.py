@@ -19,8 +19,9 @@ RUNS = 20
 JOBS = 200
 BURSTS = 5
 QUEUED_WITHIN_SECONDS = 45.0
-# A zeroed cell stays closed for 80 s, longer than jobs are queued, so the cells hold more than the pool may have at once.
-SIZES = (*(1,) * 9, *(2,) * 5, *(4,) * 3, *(8,) * 2)
+# A zeroed cell stays closed for 80 s, longer than jobs are queued, so the cells hold more than the pool may have at once. They
+# are half as many as instances: where there is room instances stand alone, and siblings are what this is about.
+SIZES = (*(1,) * 4, *(2,) * 4, *(4,) * 3, *(8,) * 2)
 MOST_INSTANCES = 24
 # GitHub's 900 points a minute are not shorter here: looks at a queue of many runs must leave some for registrations.
 DEMAND_INTERVAL = "5s"
