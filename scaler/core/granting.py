@@ -13,6 +13,8 @@ def grant(need: Need, budget: Budget, plan: Plan, *, direct: bool) -> None:
     Cells whose last lease had no job for its image come last: with a rollout under way others may be sound.
     """
     short = 0 if direct else need.may_lease
+    if short <= 0:
+        return
     for cell in sorted(
         open_cells(need.cells), key=lambda each: (each.fails, -len(each.leases), -each.counted, each.name)
     ):

@@ -43,7 +43,9 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun:
     read_at = _read_at(seen.demand, queued)
     leases = [lease for cell in cells for lease in cell.leases]
     offered = sum(cell.offered for cell in cells)
-    covering = sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases) + offered
+    covering = offered
+    if queued:
+        covering += sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases)
     over = (LeaseState.COMPLETED, LeaseState.DYING)
     uncovered = max(0, len(queued) - covering - begun)
     held = held_back(cells, now=seen.at, back_off_seconds=pool.back_off_seconds)

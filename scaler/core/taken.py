@@ -24,9 +24,14 @@ def taken_by_leases(
     before: Mapping[str, Taken], cells: Iterable[CellSeen], demand: DemandSeen, *, now: float
 ) -> dict[str, Taken]:
     """By lease, what standing ones have begun and those that are gone had begun so lately that lists may not show it."""
+    cells = tuple(cells)
+    # Only for those of which it is unknown is it looked up.
     running: dict[int, int] = {}
-    for _, reading in sorted(demand.repositories.items()):
-        running.update(reading.running)
+    if any(lease.had_job and lease.job_id is None for cell in cells for lease in cell.leases) or any(
+        known.job_id is None for known in before.values()
+    ):
+        for _, reading in sorted(demand.repositories.items()):
+            running.update(reading.running)
     found = {lease: _with_job(known, running) for lease, known in before.items() if _matters(known, now)}
     for cell in cells:
         for lease in cell.leases:
@@ -34,10 +39,10 @@ def taken_by_leases(
             if known is None and lease.job_id is not None and now >= lease.since + LISTS_LAG_SECONDS:
                 continue  # of most of a thousand there is nothing to remember any more
             if lease.had_job or known is not None:
-                taken = _of_lease(lease, cell.pool, known, now=now)
+                taken = _with_job(_of_lease(lease, cell.pool, known, now=now), running)
                 # Of one that runs for long and whose job is unknown the beginning must not be forgotten before its end.
                 if _matters(taken, now) or taken.job_id is None:
-                    found[lease.id] = _with_job(taken, running)
+                    found[lease.id] = taken
     return found
 
 

@@ -55,6 +55,8 @@ def passed_over(
     started = {job for reading in demand.repositories.values() for job in reading.running.values()}
     found = {kind: known for kind, known in before.items() if known.until > now}
     for pool, jobs in queued.items():
+        if not jobs:
+            continue
         idle = [lease for cell in cells if cell.pool == pool for lease in cell.leases if _waits(lease)]
         for job in jobs:
             kind = kind_of(job)
