@@ -15,12 +15,12 @@ FINE_WAIT = 1.10
 FINE_PAID = {180: 1.10, 30: 1.25}
 
 REASONS = {
-    "retry-storm": "jobs of 20 s need more registrations a minute than GitHub's 150; then a lease that begins is late for all",
-    "night": "one burst of 250: the bucket of registrations makes the wait; each cell is paid until its longest job ends",
-    "tsz": "one burst of 309, more than the 300 runners: the floor waits for registrations and runners too",
-    "matrix": "bursts of 120 uneven jobs: each cell is paid until its longest job ends",
-    "merge-queue": "batches of 30: each cell is paid until its longest job ends",
-    "trickle": "one job at a time: the seconds until its cell is closed weigh more than with long jobs",
+    "retry-storm": "200 jobs in a minute, one by one: few writes are used up by the first ones; retries wait for registrations",
+    "night": "250 at once: all wait for registrations, and each cell is paid until its longest job ends",
+    "tsz": "309 at once: all wait for registrations, whose return the next look sees, not sooner; cells wait for long jobs",
+    "matrix": "120 uneven jobs at once: each cell is paid until its longest job ends",
+    "company": "few writes: at the peak cells hold more instances each, and are paid until the longest job ends",
+    "merge-queue": "batches of 30 at once: each cell is paid until its longest job ends",
 }
 """Why a trace is hard, for those that may have a bad row."""
 
@@ -35,8 +35,8 @@ class Table:
 
     def markdown(self, runs: Runs) -> str:
         """The table as it stands in a page."""
-        lines = [self.head, ["---"] * len(self.head), *self.rows(runs)]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        head, *rows = (f"| {' | '.join(line)} |\n" for line in (self.head, *self.rows(runs)))
+        return "".join([head, f"|{'---|' * len(self.head)}\n", *rows])
 
 
 def _promise(run: Run) -> tuple[str, ...]:

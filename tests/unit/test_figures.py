@@ -66,7 +66,8 @@ CURVES = {
 FIGURES: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
     "over time": (
         lambda: over_time(OUTCOMES),
-        ("number", "time since the trace began (hours)", "queued jobs", "crema: 53 jobs stopped, paid 1.40 times ideal"),
+        ("number", "time since the trace began (hours)", "queued jobs", "crema: 53 jobs stopped, paid 1.40 times ideal",
+            "No job stopped: cells, quiescent", "Of these cells pays nearest to what the jobs need"),
     ),
     "waits": (
         lambda: waits(OUTCOMES, floor=[5.0] * 100),
