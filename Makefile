@@ -61,7 +61,7 @@ schemas: $(READY) ## extract the operations we use from GitHub's published descr
 bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
 	@$(BIN)/python -m bench
 
-figures: $(READY) ## draw the figures of the documents anew, from simulations
+figures: $(READY) ## draw the figures and tables of docs/explanation/decision.md anew, from simulations: some minutes
 	$(BIN)/python -m figures
 
 lock: ## refresh requirements.lock (needs uv)

@@ -27,7 +27,8 @@ def by_cells(curves: Mapping[str, Mapping[int, Outcome]]) -> bytes:
                 (price, [paid_over_ideal(curve[number]) for number in ranked]),
             ):
                 panel.plot(ranked, values, label=label, color=colour, linestyle=line, marker=marker)
-        wait.set_ylim(bottom=0)
+        longest = max(outcome.wait(0.95) for curve in curves.values() for outcome in curve.values())
+        wait.set_ylim(0.0, 1.2 * max(1.0, longest))
         wait.set_ylabel("wait, p95 (seconds)")
         price.set_ylabel("paid over ideal")
         price.set_xlabel("number of cells")

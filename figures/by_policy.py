@@ -16,7 +16,7 @@ SHARES = ((0.5, "half of the jobs (p50)"), (0.95, "95 of 100 (p95)"), (0.99, "99
 FLOOR = "all-knowing scaler"
 # A wait of less has no place on an axis of powers.
 _SHORTEST_SECONDS = 0.1
-_TICKS = (0.1, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+_TICKS = (0.1, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 28_800)
 
 
 def waits(outcomes: Mapping[str, Outcome], *, floor: Sequence[float]) -> bytes:
@@ -84,7 +84,7 @@ def _shortest_wait(outcomes: Mapping[str, Outcome], floor: Sequence[float]) -> s
     best = min(outcomes, key=lambda policy: outcomes[policy].wait(0.95))
     return (
         f"{best} waits least: 95 of 100 jobs at most {outcomes[best].wait(0.95):.0f} s, "
-        f"where {percentile(floor, 0.95):.0f} s is possible"
+        f"{percentile(floor, 0.95):.0f} s where nothing is idle"
     )
 
 
@@ -93,4 +93,7 @@ def _least_paid(outcomes: Mapping[str, Outcome]) -> str:
     if not harmless:
         return "Every policy stops running jobs"
     best = min(harmless, key=lambda policy: paid_over_ideal(harmless[policy]))
-    return f"Of those that stop no job {best} pays least: {paid_over_ideal(harmless[best]):.2f} times ideal"
+    return (
+        f"Of those that stop no job {best} pays least: {paid_over_ideal(harmless[best]):.2f} times ideal, "
+        f"wait p95 {harmless[best].wait(0.95):,.0f} s"
+    )

@@ -73,7 +73,7 @@ def peaks(
 
 
 def _finding(outcomes: Mapping[str, Outcome]) -> str:
-    nearest = min(outcomes, key=lambda policy: abs(paid_over_ideal(outcomes[policy]) - 1.0))
     harmless = [policy for policy, outcome in outcomes.items() if outcome.killed == 0]
+    nearest = min(harmless or outcomes, key=lambda policy: abs(paid_over_ideal(outcomes[policy]) - 1.0))
     told = ", ".join(harmless) if harmless else "no policy"
-    return f"{nearest} pays nearest to what the jobs need\nNo job stopped: {told}"
+    return f"No job stopped: {told}\nOf these {nearest} pays nearest to what the jobs need"

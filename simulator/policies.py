@@ -20,7 +20,7 @@ POOL = "pool"
 """The one pool of a simulation without a configuration."""
 
 POLICIES: Mapping[str, str] = {
-    "cells": "this project: cells of mixed sizes, lowered only to zero and only when no lease stands",
+    "cells": "this project: cells, lowered only to zero and only when no lease stands",
     "one-per-cell": "the same with cells of one instance, as many as max_runners asks for, whatever --max-cells says",
     "quiescent": "one worker pool, lowered only when every runner is idle",
     "crema": "Google's autoscaler CREMA with KEDA's github-runner trigger and its defaults, polling every 30 s",

@@ -1,7 +1,7 @@
 """PURE: how many instances each pool should have, and what to do about it now.
 
 `decide(policy, seen, memory)` gives a value; whoever performs it has nothing left to decide. Grow at once to
-demand, smallest free cell first; close what is surplus, after a linger and two readings that agree; never
+demand, each instance where the fewest stand; close what is surplus, after a linger and two readings that agree; never
 touch a cell with a lease.
 """
 

@@ -9,16 +9,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner
 
 from figures import __main__ as program
 from figures.by_cells import by_cells
 from figures.by_policy import paid, waits
 from figures.over_time import MOST_POINTS, over_time, peaks
+from figures.page import places, with_tables
+from figures.runs import Runs
+from figures.stopped import stopped
+from figures.tables import REASONS, TABLES
 from simulator.assumptions import Assumptions
-from simulator.faults import Faults
+from simulator.faults import NO_FAULTS, Faults
 from simulator.outcome import Outcome, Sample
-from simulator.trace import Trace
+from simulator.trace import Trace, TraceJob
 
 MOST_BYTES = 150_000
 HOURS_OF_SAMPLES = 12
@@ -63,7 +66,8 @@ CURVES = {
 FIGURES: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
     "over time": (
         lambda: over_time(OUTCOMES),
-        ("number", "time since the trace began (hours)", "queued jobs", "crema: 53 jobs stopped, paid 1.40 times ideal"),
+        ("number", "time since the trace began (hours)", "queued jobs", "crema: 53 jobs stopped, paid 1.40 times ideal",
+            "No job stopped: cells, quiescent", "Of these cells pays nearest to what the jobs need"),
     ),
     "waits": (
         lambda: waits(OUTCOMES, floor=[5.0] * 100),
@@ -71,7 +75,7 @@ FIGURES: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
             "wait from queued to running (seconds)",
             "policy",
             "all-knowing scaler",
-            "cells waits least: 95 of 100 jobs at most 100 s, where 5 s is possible",
+            "cells waits least: 95 of 100 jobs at most 100 s, 5 s where nothing is idle",
         ),
     ),
     "paid": (
@@ -80,7 +84,16 @@ FIGURES: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
             "paid instance seconds over ideal (1 = start, registration and work, no more)",
             "policy",
             "1.40, 53 jobs stopped",
-            "Of those that stop no job cells pays least: 1.10 times ideal",
+            "Of those that stop no job cells pays least: 1.10 times ideal, wait p95 100 s",
+        ),
+    ),
+    "stopped": (
+        lambda: stopped({"team": OUTCOMES, "matrix": OUTCOMES}),
+        (
+            "running jobs that a lowered count stopped (% of all jobs)",
+            "team",
+            "53 of 100 jobs",
+            "crema stopped 106 running jobs; cells 0",
         ),
     ),
     "cells": (
@@ -145,33 +158,61 @@ def test_where_every_policy_stops_jobs_none_is_called_the_cheapest() -> None:
     assert "Every policy stops running jobs" in texts(paid({"crema": made_up("crema", killed=1)}))
 
 
-def test_the_program_writes_every_figure_from_the_simulators_outcomes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class MadeUp:
+    """A simulator that notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, int, int]] = []
+
+    def simulate(self, policy: str, trace: Trace, assumptions: Assumptions, faults: Faults) -> Outcome:
+        assert faults == NO_FAULTS
+        self.asked.append((policy, len(trace), assumptions.max_cells, assumptions.writes_per_minute))
+        # The more jobs a trace has, the longer they wait: so that a worst one is known.
+        return made_up(policy, slower=float(len(trace)), samples=made_up().samples[:5])
+
+    def generated(self, name: str, seed: int) -> Trace:
+        return [TraceJob(queued_at=0.0, duration=60.0)] * (len(name) + seed)
+
+    def wait_floors(self, trace: Trace, assumptions: Assumptions) -> Sequence[float]:
+        return [1.0, 2.0]
+
+    def matrix_bound(self, trace: Trace, assumptions: Assumptions) -> float:
+        return 1.5
+
+
+def test_the_program_writes_every_figure_and_each_table_into_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each policy runs once on each trace, and `cells` once more for each number of cells and budget of writes."""
-    asked: list[tuple[str, int, int]] = []
+    """No run is made twice, each is told with its CPU time, and nothing of the page but its places is changed."""
+    page = tmp_path / "page.md"
+    before = "".join(f"Of {name}.\n<!-- table: {name} -->\nold\n<!-- end of table -->\n" for name in TABLES)
+    page.write_text(before)
+    simulator = MadeUp()
+    program.write(simulator, into=tmp_path / "new", page=page)
+    assert {path.stem for path in (tmp_path / "new").iterdir()} == set(program.FIGURES)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(set(told)) == len(simulator.asked)
+    assert all("s of CPU" in line for line in told)
+    inside = places(page.read_text())
+    assert with_tables(page.read_text(), dict.fromkeys(TABLES, "old")) == with_tables(
+        before, dict.fromkeys(TABLES, "old")
+    )
+    for name, table in TABLES.items():
+        rows = [line.strip("| ").split(" | ") for line in inside[name].strip().splitlines()[2:]]
+        assert sorted(tuple(row[: len(table.names[0])]) for row in rows) == sorted(table.names)
+    assert "| 1.50 |" in inside["promises"]
 
-    def simulate(policy: str, trace: Trace, assumptions: Assumptions, faults: Faults) -> Outcome:
-        asked.append((policy, assumptions.max_cells, assumptions.writes_per_minute))
-        return made_up(policy, samples=made_up().samples[:5])
 
-    def no_jobs(name: str, seed: int) -> Trace:
-        return ()
+def test_the_worst_row_of_the_traces_never_tuned_on_is_the_first_and_says_why(tmp_path: Path) -> None:
+    runs = Runs(MadeUp(), cpu_seconds=lambda: 0.0, told=lambda line: None)
+    rows = TABLES["unseen"].rows(runs)
+    over = [(float(row[6]), float(row[7])) for row in rows]
+    assert over == sorted(over, reverse=True)
+    assert over[0] > over[-1]
+    storm = next(row for row in rows if row[0] == "retry-storm")
+    assert storm[-1] == REASONS["retry-storm"]
 
-    named = {"simulate": simulate, "generated": no_jobs, "wait_floors": lambda trace, assumptions: [1.0, 2.0]}
-    monkeypatch.setattr(program, "TRACES", ("team",))  # the others are drawn alike
-    monkeypatch.setattr(program, "_named", lambda module, name: named[name])
-    result = CliRunner().invoke(program.main, ["--into", str(tmp_path / "new")], catch_exceptions=False)
-    assert result.exit_code == 0
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {
-        *(f"{kind}_team.svg" for kind in ("over_time", "waits", "paid")),
-        f"cells_{program.CELLS_TRACE}.svg",
-    }
-    assert asked == [
-        *((policy, 60, 30) for policy in program.POLICIES),
-        *(
-            ("cells", cells, writes)
-            for writes in program.WRITES_PER_MINUTE
-            for cells in program.NUMBERS_OF_CELLS
-        ),
-    ]
+
+def test_a_page_without_the_place_of_a_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="places for"):
+        with_tables("<!-- table: promises -->\n<!-- end of table -->\n", {"unseen": ""})
