@@ -130,6 +130,7 @@ class Reconciler:
                 now, reserve=shrink_reserve(cells, per_minute=self._writes.per_minute)
             ),
             shrink_writes_left=self._writes.left(now),
+            writes_per_minute=self._writes.per_minute,
         )
         return seen, records, faults, fresh
 

@@ -34,7 +34,7 @@ class Mix:
 MIXES = (
     Mix(name="single", pattern=(1,)),
     Mix(name="small", pattern=(1, 1, 2, 4)),
-    Mix(name="mixed", pattern=(1, 2, 4, 8)),
+    Mix(name="even", pattern=(8,)),
     Mix(name="large", pattern=(4, 8, 16)),
 )
 CELLS = (10, 20, 40, 60, 120)

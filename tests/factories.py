@@ -260,6 +260,7 @@ def seen(
     registrations_left: int = 100,
     writes_left: int = 30,
     shrink_writes_left: int = 1000,
+    writes_per_minute: int = 0,
 ) -> Seen:
     """What one tick has observed: these cells and, unless given, a known empty queue."""
     return Seen(
@@ -269,6 +270,7 @@ def seen(
         registrations_left=registrations_left,
         writes_left=writes_left,
         shrink_writes_left=shrink_writes_left,
+        writes_per_minute=writes_per_minute,
     )
 
 

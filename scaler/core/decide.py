@@ -17,6 +17,7 @@ from scaler.core.granting import grant
 from scaler.core.growing import grow
 from scaler.core.model import Decision, Keep, Memory, Policy, QueuedJob, Reason, Seen
 from scaler.core.need import need_of
+from scaler.core.pacing import growth_writes
 from scaler.core.picture import picture_of
 from scaler.core.plan import Budget, Plan
 from scaler.core.schedule import next_change, policy_at
@@ -56,13 +57,13 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         tries=tries,
         instances=policy.max_instances - sum(cell.counted for cell in seen.cells),
         registrations=seen.registrations_left,
-        writes=seen.writes_left,
+        writes=growth_writes(seen, grew_at=memory.grew_at),
         shrink_writes=seen.shrink_writes_left,
     )
     for need in sorted(
         needs, key=lambda each: (-each.policy.priority, _oldest(each.queued), each.policy.name)
     ):
-        grant(need, budget, plan, direct=policy.direct)
+        grant(need, seen, budget, plan, direct=policy.direct)
         grow(need, seen, budget, plan, known=known)
         shrinking.shrink(need, seen, memory, plan)
         if policy.direct:
@@ -113,6 +114,7 @@ def decide(policy: Policy, seen: Seen, memory: Memory) -> tuple[Decision, Memory
         capacity=known,
         taken=taken,
         shown=shown_beside(taken, queued),
+        grew_at=seen.at if plan.raises else memory.grew_at,
     )
 
 

@@ -35,7 +35,11 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
         short -= left
     reason = _growth_reason(need)
     growable = sum(_may_grow(cell, now=seen.at) for cell in need.cells)
-    for cell, most in _spread(need.cells, short=short, writes=budget.writes, now=seen.at):
+    largest = max(
+        (cell.size - cell.counted for cell in need.cells if _may_grow(cell, now=seen.at)), default=0
+    )
+    writes = budget.writes.for_cells(short=short, room=largest)
+    for cell, most in _spread(need.cells, short=short, writes=writes, now=seen.at):
         more = budget.within_capacity(min(short, most))
         if more <= 0:
             limit = Limit(
@@ -49,15 +53,17 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
                 cell=cell.name,
                 to=cell.counted + more,
                 reason=reason,
-                packed=more > 1 and growable > seen.writes_left,
+                packed=more > 1 and growable > writes,
             )
         )
-        budget.writes -= 1
+        budget.writes.left -= 1
         budget.shrink_writes -= 1
         budget.instances -= more
         short -= more
-    if short > 0 and budget.writes <= 0 and growable > len(plan.raises):
-        plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_WRITES_LEFT, short=short))
+    if short > 0 and budget.writes.left <= 0 and growable > len(plan.raises):
+        paced = Reason.NO_WRITES_LEFT if seen.writes_left <= len(plan.raises) else Reason.WRITES_PACED
+        plan.limits.append(Limit(pool=pool.name, reason=paced, short=short))
+        plan.look_again_at = min(plan.look_again_at, budget.writes.again_at)
     elif short > 0:
         wrong = {cell.fault or cell.failed for cell in need.cells}
         faults = "; ".join(sorted(each for each in wrong if each is not None))

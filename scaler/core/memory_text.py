@@ -35,6 +35,7 @@ def memory_text(memory: Memory) -> str:
             "capacity": capacity,
             "taken": {lease: asdict(taken) for lease, taken in sorted(memory.taken.items())},
             "shown": {pool: sorted(jobs) for pool, jobs in sorted(memory.shown.items())},
+            "grew_at": memory.grew_at,
         },
         separators=(",", ":"),
     )
@@ -59,6 +60,7 @@ def memory_in(text: str) -> Memory:
             capacity=_capacity(document.get("capacity", {})),
             taken={str(lease): _taken(each) for lease, each in document.get("taken", {}).items()},
             shown={str(pool): frozenset(map(int, jobs)) for pool, jobs in document.get("shown", {}).items()},
+            grew_at=float(document.get("grew_at", 0.0)),
         )
     except (ValueError, AttributeError, TypeError, KeyError):
         return Memory()

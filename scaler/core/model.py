@@ -179,7 +179,9 @@ class CellSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Everything one tick has observed. `writes_left` is for growth, `shrink_writes_left` for closing too."""
+    """Everything one tick has observed. `writes_left` is for growth, `shrink_writes_left` for closing too; of how many a minute
+    says `writes_per_minute`, which is 0 where that is of no interest.
+    """
 
     at: float
     demand: DemandSeen
@@ -187,6 +189,7 @@ class Seen:
     registrations_left: int
     writes_left: int
     shrink_writes_left: int = 1000
+    writes_per_minute: int = 0
 
 
 class Reason(Enum):
@@ -209,6 +212,7 @@ class Reason(Enum):
     AT_DEPLOYMENT_MAX = "the deployment is at its max_instances"
     NO_FREE_CELL = "every cell of the pool is in use, closing or cooling"
     NO_WRITES_LEFT = "the Cloud Run write budget of this minute is used up"
+    WRITES_PACED = "few Cloud Run writes of this minute are left, so they are handed out one after another"
     NO_REGISTRATIONS_LEFT = "GitHub's registration budget of this minute is used up"
     UNSERVABLE = "GitHub gives these jobs to no listening runner: does the runner group allow the repository?"
     UNSERVABLE_KINDS = (
@@ -387,7 +391,8 @@ class Memory:
 
     `surplus`: since when each surplus cell is surplus. `passed`: by repository and labels, see PassedOver. `turns`: see Turns.
     `capacity`: see Capacity. `taken`: by lease, see Taken, of those that stand and those that are gone; `shown`: ids of the
-    queued jobs by pool, of pools where a lease has begun one of them and nobody knows which.
+    queued jobs by pool, of pools where a lease has begun one of them and nobody knows which. `grew_at`: when cells were last
+    raised.
     """
 
     surplus: Mapping[str, float] = field(default_factory=dict)
@@ -396,3 +401,4 @@ class Memory:
     capacity: Capacity = Capacity()
     taken: Mapping[str, Taken] = field(default_factory=dict)
     shown: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    grew_at: float = 0.0

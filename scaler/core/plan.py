@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from scaler.core.model import Grant, Keep, Limit, PoolPicture, Raise
+from scaler.core.pacing import GrowthWrites
 from scaler.core.sharing import Closable
 
 
@@ -19,7 +20,7 @@ class Budget:
     capacity: int | None
     tries: int
     registrations: int
-    writes: int
+    writes: GrowthWrites
     shrink_writes: int
 
     def within_capacity(self, more: int) -> int:

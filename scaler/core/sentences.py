@@ -35,6 +35,8 @@ _LEFT: Mapping[Reason, str] = {
     Reason.NO_FREE_CELL: "{missing}: each of its cells is full, closing, cooling or at fault{detail}; more or larger cells "
     "would help",
     Reason.NO_WRITES_LEFT: "{missing}: the Cloud Run writes of this minute are used up; " + _BY_ITSELF,
+    Reason.WRITES_PACED: "{missing}: few Cloud Run writes of this minute are left and are handed out one after another; "
+    + _BY_ITSELF,
     Reason.NO_REGISTRATIONS_LEFT: "{jobs}: GitHub's registrations of this minute are used up; " + _BY_ITSELF,
     Reason.UNSERVABLE: "{jobs}{detail}: {reason}",
     Reason.UNSERVABLE_KINDS: "{jobs}{detail}: {reason}",

@@ -86,6 +86,7 @@ class Sight:
             registrations_left=self._desk.registrations.left(now),
             writes_left=budget.left(now, reserve=shrink_reserve(cells, per_minute=budget.per_minute)),
             shrink_writes_left=budget.left(now),
+            writes_per_minute=budget.per_minute,
         )
 
     def look(self) -> None:
