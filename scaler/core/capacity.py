@@ -36,9 +36,10 @@ def learnt(before: Capacity, cells: Iterable[CellSeen], *, now: float) -> Capaci
         of_a_try = before.limit is not None and before.refused_at < before.tried_at < refused_at
         tries = before.tries + 1 if of_a_try else before.tries if before.limit is not None else 0
         return replace(before, limit=there, refused_at=refused_at, tries=tries)
-    # More than the limit is a success only after a try. Otherwise containers that were being replaced at the refusal, and so
-    # were not counted into the limit, are merely back.
-    succeeded = before.limit is not None and there > before.limit and before.tried_at > before.refused_at
+    # More than the limit is a success only after a try that had its time to be refused. Otherwise containers that were being
+    # replaced at the refusal, and so were not counted into the limit, are merely back.
+    tried = before.refused_at < before.tried_at <= now - FIRST_TRY_SECONDS
+    succeeded = before.limit is not None and there > before.limit and tried
     if succeeded or now >= before.refused_at + FORGOTTEN_AFTER_SECONDS:
         return replace(before, limit=None)
     return before

@@ -40,8 +40,8 @@ def taken_by_leases(
                 continue  # of most of a thousand there is nothing to remember any more
             if lease.had_job or known is not None:
                 taken = _with_job(_of_lease(lease, cell.pool, known, now=now), running)
-                # Of one that runs for long and whose job is unknown the beginning must not be forgotten before its end.
-                if _matters(taken, now) or taken.job_id is None:
+                # While it stands it would be noted anew at the next look, with less than is known of it now.
+                if _matters(taken, now) or lease.job_id is None or now < lease.since + LISTS_LAG_SECONDS:
                     found[lease.id] = taken
     return found
 

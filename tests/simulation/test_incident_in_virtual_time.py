@@ -79,9 +79,11 @@ def test_a_full_region_is_asked_ever_more_rarely(most: int) -> None:
     """After the burst that was refused one cell at a time is tried, each time after twice as long."""
     burst, *tries = goes([each.at for each in played(most=most).refused_raises])
     assert len(burst) > 10, "the quota has hardly refused, so this proves little"
-    # One of the first tries finds the rest of the room, and two more are refused upon it.
+    # The first try may find the rest of the room. That ends what was learnt, and the next burst learns it again.
+    if len(tries[0]) > 2:
+        del tries[0]
     assert len(tries) >= 4
-    assert max(map(len, tries)) <= 2, "a second burst"
+    assert max(map(len, tries)) <= 2, "a burst although nothing had come above the limit"
     pauses = [second[0] - first[-1] for first, second in pairwise(tries)]
     assert pauses[0] >= 60.0
     assert all(later > 1.5 * sooner for sooner, later in pairwise(pauses)), pauses

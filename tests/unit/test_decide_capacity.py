@@ -95,7 +95,9 @@ def test_instances_that_came_above_the_limit_end_it_and_an_old_refusal_does_not_
     """A cell that was refused long ago and was not written since still says so."""
     old = refused("a", at=LEARNT.refused_at)
     cells = [serving(), an_open_cell("b", count=2, parked=2), old]
-    known = learnt(replace(LEARNT, tried_at=NOW - 5.0), cells, now=NOW)
+    just_tried = replace(LEARNT, tried_at=NOW - 5.0)
+    assert learnt(just_tried, cells, now=NOW) == just_tried, "a try may still be refused"
+    known = learnt(replace(LEARNT, tried_at=max(LEARNT.refused_at + 1.0, NOW - 60.0)), cells, now=NOW + 60.0)
     assert known.limit is None
     assert learnt(known, cells, now=NOW + 1.0).limit is None
 
