@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cell_records.deployment import DeploymentRecord, asked_for
-from cell_records.record import CellRecord, CellState, Lease
+from cell_records.record import CellRecord, Lease
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import Cell, CellDirectory
 from scaler.cell_keeper import CellKeeper
 from scaler.cell_writer import CellWriter
 from scaler.cloud_run.wire import WorkerPool
+from scaler.core.adopting import adopted
+from scaler.core.cell_steps import is_due
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
 from scaler.core.model import Decision, DemandSeen, Memory, Policy, Seen
@@ -25,9 +27,6 @@ from scaler.registrar import Registrar
 
 # A reading of Cloud Run older than this says nothing about counts any more.
 READING_BELIEVED_SECONDS = 60.0
-
-# How long a count that is not what was asked for may be our own write still on its way.
-ADOPT_AFTER_SECONDS = 30.0
 
 
 class WorkerPools(Protocol):
@@ -152,8 +151,7 @@ class Reconciler:
             record = records.cells.get(name)
             if record is None or record.uid != cell.worker_pool.uid:
                 continue
-            # The end of a last lease may just have closed the cell: its zero waits for no reading of all worker pools.
-            if fresh or (record.state is CellState.CLOSING and cell.worker_pool.count):
+            if is_due(record, cell.worker_pool, fresh=fresh):
                 self._writer.carry(cell, record)
         leads = self._leadership.held
         try:
@@ -169,7 +167,7 @@ class Reconciler:
 
     async def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> bool:
         """Begin what was decided; False when somebody else turned out to lead."""
-        counts = self._corrections(seen) if fresh else {}
+        counts = self._adopted(seen) if fresh else {}
         counts |= {rise.cell: rise.to for rise in decision.raises}
         if not await self._note(counts, decision.allowed):
             return False
@@ -180,6 +178,9 @@ class Reconciler:
         for close in decision.closes:
             self._writer.close_cell(self._directory.cells[close.cell])
         return True
+
+    def _adopted(self, seen: Seen) -> dict[str, int]:
+        return adopted(seen, last_write_at=self._writer.last_write_at, begun_at=self._begun_at)
 
     async def _note(self, counts: Mapping[str, int], allowed: Mapping[str, int]) -> bool:
         """Store what is going to be asked for, before it is, so that two leaders together stay within max."""
@@ -201,21 +202,6 @@ class Reconciler:
         if noted is not None:
             self.requested = noted.requested
         return noted is not None
-
-    def _corrections(self, seen: Seen) -> dict[str, int]:
-        """Where `requested` has to follow what is there: zeros that were seen, and counts that another hand has set."""
-        counts: dict[str, int] = {}
-        for cell in seen.cells:
-            if cell.observed is None or not cell.writable or cell.observed == cell.requested:
-                continue
-            written_at = self._writer.last_write_at.get(cell.name, self._begun_at)
-            if cell.state is CellState.ZERO and cell.observed == 0:
-                counts[cell.name] = 0
-            elif cell.state is CellState.OPEN and (
-                cell.observed > cell.requested or seen.at > written_at + ADOPT_AFTER_SECONDS
-            ):
-                counts[cell.name] = cell.observed
-        return counts
 
     def _silence(self, pool: str, now: float) -> Callable[[Lease], bool]:
         """Which leases no job is expected of any more: in direct mode those that have outlived any wait for one."""

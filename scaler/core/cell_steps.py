@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from cell_records.record import (
     CellRecord,
+    CellState,
     Gate,
     Outcome,
     Refusal,
@@ -182,6 +183,14 @@ def carrying(record: CellRecord, reading: Reading, *, now: Callable[[], float]) 
             return confirming(record, now=now)
         case Step.BACK_TO_CLOSING:
             return noting_a_raise(record)
+
+
+def is_due(record: CellRecord, reading: Reading, *, fresh: bool) -> bool:
+    """Whether a cell may have to be carried on now. `fresh`: `reading` was made after `record` was read.
+
+    The end of a last lease may just have closed the cell: its zero waits for no reading of all worker pools.
+    """
+    return fresh or (record.state is CellState.CLOSING and bool(reading.count))
 
 
 def lowers(record: CellRecord, reading: Reading) -> bool:

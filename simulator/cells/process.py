@@ -10,7 +10,8 @@ from typing import Protocol
 from cell_records.deployment import DeploymentRecord, asked_for, led_by
 from cell_records.record import CellState
 from scaler.budget import MinuteBudget
-from scaler.core.cell_steps import carrying, closing, lowers, raising
+from scaler.core.adopting import adopted
+from scaler.core.cell_steps import carrying, closing, is_due, lowers, raising
 from scaler.core.decide import decide
 from scaler.core.invariants import violations
 from scaler.core.model import Decision, Memory, Policy, RepositoryReading, Seen
@@ -25,9 +26,6 @@ from simulator.cells.store import ModelStore
 from simulator.cells.times import Times
 from simulator.cells.weather import Weather
 from simulator.virtual_time import VirtualTime
-
-# As in scaler/reconciler.py.
-ADOPT_AFTER_SECONDS = 30.0
 
 
 class Watcher(Protocol):
@@ -264,7 +262,7 @@ class ScalerProcess:
             record, reading = self._store.cells[name], self.sight.readings.get(name)
             if reading is None or record.state is CellState.OPEN or name in self.performer.in_flight:
                 continue
-            if not fresh and not (record.state is CellState.CLOSING and reading.count):
+            if not is_due(record, reading, fresh=fresh):
                 continue
             steps = carrying(record, reading, now=lambda: self._time.now)
             if steps is None:
@@ -275,7 +273,8 @@ class ScalerProcess:
             self.performer.begin(name, steps, kind_of(record, reading))
 
     def _act(self, seen: Seen, decision: Decision, *, fresh: bool) -> None:
-        counts = self._corrections(seen) if fresh else {}
+        written = self.performer.last_write_at
+        counts = adopted(seen, last_write_at=written, begun_at=self._begun_at) if fresh else {}
         counts |= {rise.cell: rise.to for rise in decision.raises}
         if counts:
             self.sight.news.update(counts)
@@ -296,20 +295,6 @@ class ScalerProcess:
 
     def _asked(self, record: DeploymentRecord, counts: dict[str, int]) -> DeploymentRecord | None:
         return asked_for(record, who=self.name, counts=counts)
-
-    def _corrections(self, seen: Seen) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for cell in seen.cells:
-            if cell.observed is None or not cell.writable or cell.observed == cell.requested:
-                continue
-            written_at = self.performer.last_write_at.get(cell.name, self._begun_at)
-            if cell.state is CellState.ZERO and cell.observed == 0:
-                counts[cell.name] = 0
-            elif cell.state is CellState.OPEN and (
-                cell.observed > cell.requested or seen.at > written_at + ADOPT_AFTER_SECONDS
-            ):
-                counts[cell.name] = cell.observed
-        return counts
 
     def _look_due(self) -> float:
         return self._looked_at + (self._times.cells if self._moving else self._times.cells_idle)
