@@ -106,11 +106,11 @@ class CellWriter:
         """Close the gate if no lease stands, then set the count to zero; goes on in the background."""
         self._begin(cell, closing(uid=cell.worker_pool.uid, now=self._clock))
 
-    def carry(self, cell: Cell, record: CellRecord) -> None:
-        """Carry a closed cell on by one step. `cell` was read after `record` was."""
+    def carry(self, cell: Cell, record: CellRecord, *, inhabited: bool) -> None:
+        """Carry a closed cell on by one step. `cell` was read after `record` was; `inhabited`: instances ask for work there."""
         if self.busy(cell.name):
             return
-        steps = carrying(record, cell.worker_pool, now=self._clock)
+        steps = carrying(record, cell.worker_pool, inhabited=inhabited, now=self._clock)
         if steps is not None and (not lowers(record, cell.worker_pool) or self._may_lower(cell.name)):
             self._begin(cell, steps)
 

@@ -147,12 +147,13 @@ class Reconciler:
     async def tick(self, *, look: bool) -> TickRecord:
         """Observe, decide, begin to act. Raises PromiseBroken and what the records raise; nothing was begun then."""
         seen, records, faults, fresh = await self.observe(look=look)
+        inhabited = {cell.name for cell in seen.cells if cell.parked}
         for name, cell in self._directory.cells.items():
             record = records.cells.get(name)
             if record is None or record.uid != cell.worker_pool.uid:
                 continue
             if is_due(record, cell.worker_pool, fresh=fresh):
-                self._writer.carry(cell, record)
+                self._writer.carry(cell, record, inhabited=name in inhabited)
         leads = self._leadership.held
         try:
             decision = self.decided(seen)

@@ -22,12 +22,19 @@ class Step(Enum):
     NOTHING = "nothing to do"
     LOWER = "set the count to zero, with the etag of this reading"
     CONFIRM_ZERO = "the zero is there and settled: note it"
-    BACK_TO_CLOSING = "somebody raised a cell at zero: note that it is closing again"
+    BACK_TO_CLOSING = (
+        "a cell at zero was raised by somebody, or its instances live on: note that it is closing again"
+    )
 
 
-def next_step(state: CellState, *, count: int, settled: bool, failed: bool = False) -> Step:
+def next_step(
+    state: CellState, *, count: int, settled: bool, failed: bool = False, inhabited: bool = False
+) -> Step:
     """What to do about a cell in `state` whose worker pool was read, after the record, as `count`, `settled` and
     `failed` (Cloud Run could not carry its last change out: a zero that failed leaves instances, so it is written again).
+
+    `inhabited`: instances ask for work there. At zero a failed change is written again only under them; it may be a
+    template that cannot start, and that would fail at zero for ever.
     """
     match state:
         case CellState.OPEN:
@@ -37,7 +44,7 @@ def next_step(state: CellState, *, count: int, settled: bool, failed: bool = Fal
                 return Step.LOWER
             return Step.CONFIRM_ZERO if settled else Step.NOTHING
         case CellState.ZERO:
-            return Step.BACK_TO_CLOSING if count != 0 else Step.NOTHING
+            return Step.BACK_TO_CLOSING if count != 0 or (failed and inhabited) else Step.NOTHING
         case _:  # pragma: no cover
             assert_never(state)
 

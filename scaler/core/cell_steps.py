@@ -168,13 +168,18 @@ def confirming(read: CellRecord, *, now: Callable[[], float]) -> Steps:
 
 
 def noting_a_raise(read: CellRecord) -> Steps:
-    """Note that another hand has raised a cell at zero. `read`: the record before the reading that shows it."""
+    """Note that a cell at zero has instances: another hand raised it, or its zero failed. `read`: the record before it."""
     yield Change(what="note a foreign raise", transition=only_as_read(read, count_found_at_zero))
 
 
-def carrying(record: CellRecord, reading: Reading, *, now: Callable[[], float]) -> Steps | None:
-    """What carries a closed cell on by one step, if anything does; every one of them reads again what it rests on."""
-    match _step(record, reading):
+def carrying(
+    record: CellRecord, reading: Reading, *, inhabited: bool, now: Callable[[], float]
+) -> Steps | None:
+    """What carries a closed cell on by one step, if anything does; every one of them reads again what it rests on.
+
+    `inhabited`: whether instances ask for work there.
+    """
+    match _step(record, reading, inhabited=inhabited):
         case Step.NOTHING:
             return None
         case Step.LOWER:
@@ -195,14 +200,16 @@ def is_due(record: CellRecord, reading: Reading, *, fresh: bool) -> bool:
 
 def lowers(record: CellRecord, reading: Reading) -> bool:
     """Whether `carrying` would write a zero."""
-    return _step(record, reading) is Step.LOWER
+    return _step(record, reading, inhabited=False) is Step.LOWER
 
 
-def _step(record: CellRecord, reading: Reading) -> Step:
+def _step(record: CellRecord, reading: Reading, *, inhabited: bool) -> Step:
     if reading.count is None:
         return Step.NOTHING
     failed = reading.failure is not None
-    return next_step(record.state, count=reading.count, settled=reading.settled, failed=failed)
+    return next_step(
+        record.state, count=reading.count, settled=reading.settled, failed=failed, inhabited=inhabited
+    )
 
 
 def only_as_read(

@@ -57,7 +57,8 @@ def passed_over(
     for pool, jobs in queued.items():
         if not jobs:
             continue
-        idle = [lease for cell in cells if cell.pool == pool for lease in cell.leases if _waits(lease)]
+        waiting = [lease for cell in cells if cell.pool == pool for lease in cell.leases if _waits(lease)]
+        idle = sorted(waiting, key=lambda lease: (lease.since, lease.id))
         for job in jobs:
             kind = kind_of(job)
             known = found.get(kind) or before.get(kind) or PassedOver()

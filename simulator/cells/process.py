@@ -264,7 +264,8 @@ class ScalerProcess:
                 continue
             if not is_due(record, reading, fresh=fresh):
                 continue
-            steps = carrying(record, reading, now=lambda: self._time.now)
+            inhabited = self.desk.present(name)[0] > 0
+            steps = carrying(record, reading, inhabited=inhabited, now=lambda: self._time.now)
             if steps is None:
                 continue
             spent = self.performer.budget.left(self._time.now) <= 0

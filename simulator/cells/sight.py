@@ -74,8 +74,9 @@ class Sight:
             _note(self.offered, name, cell.offered > 0)
             moving = cell.state is CellState.CLOSING or cell.requested != cell.observed
             _note(self.moving, name, moving)
-            closed = cell.state is not CellState.OPEN
-            _note(self.closing, name, closed and (cell.state is CellState.CLOSING or bool(cell.observed)))
+            lives_on = bool(cell.observed) or (cell.failed is not None and cell.parked > 0)
+            to_zero = cell.state is CellState.CLOSING or (cell.state is CellState.ZERO and lives_on)
+            _note(self.closing, name, to_zero)
         self.news.clear()
         cells = tuple(self._seen[name] for name in self._cells)
         budget = self._performer.budget

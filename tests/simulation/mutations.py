@@ -110,7 +110,7 @@ def confirm_any_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         cell_steps,
         "next_step",
-        lambda state, *, count, settled, failed: next_step(state, count=0, settled=settled, failed=failed),
+        lambda state, **read: next_step(state, **{**read, "count": 0}),
     )
 
 
@@ -122,7 +122,7 @@ def confirm_unsettled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         cell_steps,
         "next_step",
-        lambda state, *, count, settled, failed: next_step(state, count=count, settled=True, failed=failed),
+        lambda state, **read: next_step(state, **{**read, "settled": True}),
     )
 
 

@@ -42,6 +42,12 @@ def test_a_zero_that_cloud_run_could_not_carry_out_is_written_again(
     assert next_step(state, count=count, settled=False, failed=True) is step
 
 
+@pytest.mark.parametrize(("inhabited", "step"), [(True, Step.BACK_TO_CLOSING), (False, Step.NOTHING)])
+def test_a_failed_change_at_zero_counts_under_instances_alone(inhabited: bool, step: Step) -> None:
+    """Without them it may be a template that cannot start, and would fail at zero for ever."""
+    assert next_step(ZERO, count=0, settled=True, failed=True, inhabited=inhabited) is step
+
+
 @pytest.mark.parametrize(
     ("wanted", "size", "observed", "target"),
     [

@@ -122,9 +122,9 @@ class WriterWorld:
         self.writer.close_cell(self.cell)
         await self.writer.settle()
 
-    async def carried(self, record: CellRecord | None = None) -> None:
+    async def carried(self, record: CellRecord | None = None, *, inhabited: bool = False) -> None:
         """Carry on by one step, with a record that was read before the pool, and wait for the end."""
-        self.writer.carry(self.cell, record or self.record)
+        self.writer.carry(self.cell, record or self.record, inhabited=inhabited)
         await self.writer.settle()
 
     async def _sleep(self, seconds: float) -> None:
@@ -284,6 +284,23 @@ async def test_a_count_found_at_zero_leads_back_to_closing() -> None:
     world = WriterWorld(a_record(state=CellState.ZERO), count=2)
     await world.carried()
     assert world.record.state is CellState.CLOSING
+
+
+@pytest.mark.parametrize(
+    ("inhabited", "state"),
+    [
+        pytest.param(True, CellState.CLOSING, id="another hand's zero left its instances"),
+        pytest.param(False, CellState.ZERO, id="a template that cannot start would fail at zero for ever"),
+    ],
+)
+async def test_a_failed_change_at_zero_is_written_again_under_instances_alone(
+    state: CellState, *, inhabited: bool
+) -> None:
+    """The count says zero, and only those who ask for work show that it is not."""
+    world = WriterWorld(a_record(state=CellState.ZERO), count=0)
+    world.cloud.pool = replace(world.cloud.pool, failure="An internal error has occurred.")
+    await world.carried(inhabited=inhabited)
+    assert world.record.state is state
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -22,7 +22,7 @@ async def test_a_zero_is_read_from_the_worker_pool_itself() -> None:
     world = WriterWorld(a_record(state=CellState.CLOSING))
     listed = world.cell
     world.cloud.becomes(2)
-    world.writer.carry(listed, world.record)
+    world.writer.carry(listed, world.record, inhabited=False)
     await world.writer.settle()
     assert world.record.state is CellState.CLOSING
 

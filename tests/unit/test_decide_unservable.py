@@ -70,6 +70,16 @@ def test_after_two_leases_in_vain_the_job_is_left_out_and_the_reason_names_its_k
     assert not pool.look().grants
 
 
+def test_the_order_of_the_leases_in_a_record_is_not_remembered() -> None:
+    """The same facts leave the same memory."""
+    pools = []
+    leases = [listening("first", since=NOW), listening("second", since=NOW)]
+    for order in (leases, leases[::-1]):
+        pools.append(pool := Pool())
+        pool.look(*order, after=BELIEVED)
+    assert pools[0].memory == pools[1].memory
+
+
 def test_it_is_tried_again_after_the_back_off_and_one_more_lease_in_vain_leaves_it_out_again() -> None:
     pool = Pool()
     pool.in_vain("first")
