@@ -25,7 +25,7 @@ demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in G
 	@$(BIN)/runner-pool demo
 
 test: $(READY) ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simulation, vendor_failures, repository
 	$(BIN)/python -m pytest tests/unit tests/property tests/model tests/simulation tests/vendor_failures tests/repository
