@@ -119,7 +119,9 @@ class Module:
         result: dict[str, Any] = {"attributes": {}, "blocks": {}}
         for name, computed, optional, required, after in _FLAGS.findall(reading):
             value, is_block, nesting, storage = written.get(name, ("", "false", "", ""))
-            flags = [word for word, said in (("computed", computed), ("optional", optional)) if said == "true"]
+            flags = [
+                word for word, said in (("computed", computed), ("optional", optional)) if said == "true"
+            ]
             if required == "true":
                 flags = ["required"]
             if is_block == "true":
@@ -129,7 +131,9 @@ class Module:
                 result["attributes"][name] = {"type": kind, "is": flags}
         untold = written.keys() - result["attributes"].keys() - result["blocks"].keys()
         if untold:
-            raise ExtractionError(f"{sorted(untold)} can be written but not read; look for the new form of the package")
+            raise ExtractionError(
+                f"{sorted(untold)} can be written but not read; look for the new form of the package"
+            )
         return result
 
     def _nested(self, value: str, nesting: str, required: bool) -> dict[str, Any]:
@@ -170,7 +174,9 @@ def fetch(bindings: Bindings, folder: Path) -> tarfile.TarFile:
     )
     wheels = list(folder.glob(f"{bindings.package.replace('-', '_')}-*.whl"))
     if done.returncode or len(wheels) != 1:
-        raise ExtractionError(f"pip could not fetch {wanted} (exit {done.returncode}); its message stands above")
+        raise ExtractionError(
+            f"pip could not fetch {wanted} (exit {done.returncode}); its message stands above"
+        )
     with zipfile.ZipFile(wheels[0]) as wheel:
         names = wheel.namelist()
         about = wheel.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
@@ -212,9 +218,11 @@ def main() -> int:
     result: dict[str, Any] = {"about": {"made_by": "make schemas", "license": LICENCE}, "providers": {}}
     try:
         for bindings in SOURCES:
-            with tempfile.TemporaryDirectory(prefix="terraform-schemas-") as folder:
-                with fetch(bindings, Path(folder)) as archive:
-                    found = extracted(bindings, archive)
+            with (
+                tempfile.TemporaryDirectory(prefix="terraform-schemas-") as folder,
+                fetch(bindings, Path(folder)) as archive,
+            ):
+                found = extracted(bindings, archive)
             result["providers"][bindings.provider] = {
                 "version": bindings.provider_version,
                 "source": f"package {bindings.package} {bindings.version}",
