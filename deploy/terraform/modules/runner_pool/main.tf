@@ -197,6 +197,12 @@ resource "google_cloud_run_v2_worker_pool" "cell" {
 }
 
 locals {
+  # The least and the most MiB that an instance with so many vCPU can have.
+  memory_mi_for = { "1" = [512, 4096], "2" = [512, 8192], "4" = [2048, 16384], "6" = [4096, 24576], "8" = [4096, 32768] }
+
+  # Where GitHub's runner keeps what a job checks out and builds; the image makes the folder for the disk to be mounted on.
+  work_folder = "/home/runner/_work"
+
   disks = { for name, volume in var.volumes : name => { medium = "DISK", size = volume.disk } if volume.disk != null }
   rooms = { for name, volume in var.volumes : name => { medium = "MEMORY", size = volume.memory } if volume.memory != null }
   work  = var.work_disk == null ? {} : { work = { medium = "DISK", size = var.work_disk } }
@@ -215,6 +221,6 @@ locals {
 
   mounts = merge(
     { for name, volume in var.volumes : name => volume.mount_path },
-    var.work_disk == null ? {} : { work = var.work_folder },
+    var.work_disk == null ? {} : { work = local.work_folder },
   )
 }

@@ -93,7 +93,7 @@ variable "account_id" {
 }
 
 variable "cpu" {
-  description = "vCPU of one instance, for all of its containers that name none: 1, 2, 4, 6 or 8."
+  description = "vCPU of the runner's container: 1, 2, 4, 6 or 8. Sidecars come on top; one instance has at most 8."
   type        = number
   default     = 4
   nullable    = false
@@ -112,12 +112,21 @@ variable "memory" {
 
   validation {
     condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.memory))
-    error_message = "Write the memory as a whole number with Mi or Gi, such as 512Mi or 16Gi; 32Gi is the most that Cloud Run gives."
+    error_message = "Write the memory as a whole number with Mi or Gi, such as 512Mi or 16Gi."
+  }
+
+  # https://cloud.google.com/run/docs/configuring/workerpools/cpu
+  validation {
+    condition = !can(regex("^[1-9][0-9]*(Mi|Gi)$", var.memory)) || try(anytrue([
+      for memory in [tonumber(trimsuffix(trimsuffix(var.memory, "Gi"), "Mi")) * (endswith(var.memory, "Gi") ? 1024 : 1)] :
+      memory >= local.memory_mi_for[var.cpu][0] && memory <= local.memory_mi_for[var.cpu][1]
+    ]), true)
+    error_message = "Cloud Run gives 1 vCPU 512Mi to 4Gi, 2 vCPU up to 8Gi, 4 vCPU 2Gi to 16Gi, 6 vCPU 4Gi to 24Gi, 8 vCPU 4Gi to 32Gi."
   }
 }
 
 variable "work_disk" {
-  description = "Size of a disk for the runner's work folder, such as 50Gi; null: the work folder is memory. The disk lives as long as the instance, so it may outlive a job: see docs/how-to/add-a-pool.md."
+  description = "Size of a disk for the runner's work folder, such as 50Gi; null: the work folder is memory. The disk lives as long as the instance, so the agent empties it for each job."
   type        = string
   default     = null
 
@@ -125,13 +134,6 @@ variable "work_disk" {
     condition     = var.work_disk == null || can(regex("^[1-9][0-9]*Gi$", var.work_disk))
     error_message = "Write the size of the disk as a whole number with Gi, such as 50Gi."
   }
-}
-
-variable "work_folder" {
-  description = "Where the disk is mounted: the work folder below RUNNER_POOL_RUNNER_HOME."
-  type        = string
-  default     = "/home/runner/_work"
-  nullable    = false
 }
 
 variable "gpu" {

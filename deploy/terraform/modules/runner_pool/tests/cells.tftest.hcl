@@ -59,7 +59,7 @@ run "a_cell_that_is_there_is_not_changed_by_new_inputs" {
     image      = "us-central1-docker.pkg.dev/acme-ci/runner-pool/runner:2"
     scaler_url = "https://moved.example"
     cells      = { ci-linux-1 = 1, ci-linux-2 = 1, ci-linux-3 = 1 }
-    memory     = "4Gi"
+    memory     = "8Gi"
   }
 
   assert {
@@ -207,6 +207,27 @@ run "three_vcpu_are_refused" {
   }
 
   expect_failures = [var.cpu]
+}
+
+run "more_memory_than_the_vcpu_allow_is_refused" {
+  command = plan
+
+  variables {
+    cpu    = 2
+    memory = "16Gi"
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "memory_without_a_unit_is_refused" {
+  command = plan
+
+  variables {
+    memory = "16"
+  }
+
+  expect_failures = [var.memory]
 }
 
 run "an_address_without_encryption_is_refused" {
