@@ -47,7 +47,9 @@ def _default(body: Mapping[str, Any]) -> str:
     if "default" not in body:
         return "(must be given)"
     value = body["default"]
-    return _code(tree.text(value) if isinstance(value, str) else hcl2.dumps({"x": value}).partition("=")[2].strip())
+    return _code(
+        tree.text(value) if isinstance(value, str) else hcl2.dumps({"x": value}).partition("=")[2].strip()
+    )
 
 
 def _code(written: str) -> str:
