@@ -11,7 +11,9 @@ MODULE = tree.folder("modules/runner_pool")
 SCALER = tree.folder("modules/scaler")
 EVERYTHING = [(path, each) for path in tree.FOLDERS for each in tree.folder(path).resources]
 GRANTS = [(path, each) for path, each in EVERYTHING if re.search(r"_iam_(member|binding|policy)$", each.type)]
-RUNNERS = re.compile(r"google_service_account\.runners|module\.\w+\.account|var\.runners?_account")
+RUNNERS = re.compile(
+    r"google_service_account\.runners|module\.(?!scaler\b)\w+(\[[^]]*\])?\.account|output\.account"
+)
 
 
 def test_a_cell_ignores_every_later_change_and_is_protected() -> None:
@@ -37,6 +39,20 @@ def test_no_grant_makes_the_runners_account_a_member(path: str, grant: tree.Reso
     if path == "modules/runner_pool":
         assert member == '"serviceAccount:${var.scaler_account}"'
     assert not RUNNERS.search(member)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"serviceAccount:${google_service_account.runners.email}"',
+        "google_service_account.runners.member",
+        '"serviceAccount:${module.linux[0].account}"',
+        '"serviceAccount:${module.gpu.account}"',
+    ],
+)
+def test_a_role_for_the_runners_would_be_seen(member: str) -> None:
+    (grant,) = tree.parsed(f'resource "google_project_iam_member" "x" {{ member = {member} }}').resources
+    assert RUNNERS.search(str(grant.body["member"]))
 
 
 def test_the_grants_are_these_and_no_others() -> None:

@@ -28,7 +28,7 @@ module "scaler" {
       organization = var.organization
     }
     cloud_run = {
-      writes_per_minute = 60
+      writes_per_minute = 60 # what this project's quota is; young projects have 30
     }
     pools = [
       {

@@ -86,7 +86,7 @@ resource "google_cloud_run_v2_service" "scaler" {
   template {
     service_account                  = google_service_account.scaler.email
     max_instance_request_concurrency = 1000
-    timeout                          = "60s"
+    timeout                          = "300s" # a sweep of a thousand repositories takes somewhat over two minutes
 
     # One, always. A second one would decide nothing, and each would count GitHub's points for itself.
     scaling {
@@ -165,7 +165,7 @@ resource "google_cloud_scheduler_job" "tick" {
   name             = "${local.name}-tick"
   description      = "Tells the scaler of deployment ${var.deployment} to look now."
   schedule         = "* * * * *"
-  attempt_deadline = "60s"
+  attempt_deadline = "300s"
 
   http_target {
     http_method = "POST"
