@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from github_api.values import RunnerDeprecation
 from scaler.core.model import Decision, PoolPicture
 from scaler.lease_ends import LeaseEnded, LeaseOutcome, StopCause
 from scaler.observability import Journal, set_up_logging
@@ -114,6 +116,21 @@ def test_a_lost_lease_is_counted_under_its_pool_and_no_other_is(
     assert [field(lost[0], path[len("EXTRACT(") : -1]) for path in labels.values()] == ["linux"]
 
 
+def test_a_runner_version_that_ends_within_a_week_is_counted_under_its_pool(
+    made: dict[str, dict[str, Any]], told: Told
+) -> None:
+    def act(journal: Journal) -> None:
+        for pool, days in (("old", 3), ("fresh", 30)):
+            end = time.time() + days * 86_400
+            journal.runner_version(
+                pool, RunnerDeprecation(version="2.330.0", registers_until=end, gets_jobs_until=end)
+            )
+
+    (line,) = taken(made, "runner_ends", told(act))
+    labels = made["google_logging_metric.runner_ends"]["label_extractors"]
+    assert [field(line, path[len("EXTRACT(") : -1]) for path in labels.values()] == ["old"]
+
+
 def test_a_line_of_another_service_is_not_ours(made: dict[str, dict[str, Any]], told: Told) -> None:
     (line,) = told(lambda journal: journal.ticked(a_tick()))
     line["resource"]["labels"] = {"service_name": "another"}
@@ -126,9 +143,12 @@ def test_each_figure_that_a_filter_names_stands_in_a_real_line(
     def act(journal: Journal) -> None:
         journal.ticked(a_tick())
         journal.ended(an_end(LeaseOutcome.LOST, StopCause.EXTERNAL))
+        journal.runner_version(
+            "linux", RunnerDeprecation(version="2", registers_until=0.0, gets_jobs_until=0.0)
+        )
 
     lines = told(act)
-    assert len(METRICS) >= 4
+    assert len(METRICS) >= 5
     for metric in METRICS:
         for path, _, wanted in comparisons(made[f"google_logging_metric.{metric}"]["filter"]):
             kinds = {type(field(line, path)) for line in lines if field(line, path) is not None}

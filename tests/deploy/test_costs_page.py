@@ -54,7 +54,7 @@ def test_each_alert_has_its_heading_and_its_text_names_it() -> None:
         for each in tree.folder("modules/scaler").resources
         if each.type == "google_monitoring_alert_policy"
     ]
-    assert len(policies) == 4
+    assert len(policies) == 5
     for policy in policies:
         (documentation,) = tree.blocks(policy.body, "documentation")
         named = re.search(r'\\"(.*)\\"\.', documentation["content"])

@@ -70,6 +70,29 @@ resource "google_logging_metric" "lost" {
   }
 }
 
+resource "google_logging_metric" "runner_ends" {
+  project     = var.project
+  name        = "${local.name}/runner_ends"
+  description = "Warnings, once a day from a week before, that GitHub will give the runners of a pool no more jobs."
+  filter      = "${local.lines} AND jsonPayload.message=\"runner_version_ends\""
+
+  label_extractors = {
+    pool = "EXTRACT(jsonPayload.pool)"
+  }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+
+    labels {
+      key         = "pool"
+      value_type  = "STRING"
+      description = "The pool whose image has the old runner"
+    }
+  }
+}
+
 resource "google_monitoring_alert_policy" "silent" {
   project               = var.project
   display_name          = "${local.name}: no tick"
@@ -207,5 +230,36 @@ resource "google_monitoring_alert_policy" "lost" {
   documentation {
     mime_type = "text/markdown"
     content   = "A job of `${var.deployment}` lost its runner. The scaler stopped nothing; the line of the log names the cause. What to do: docs/how-to/alerts.md, \"a job was lost\"."
+  }
+}
+
+resource "google_monitoring_alert_policy" "runner_ends" {
+  project               = var.project
+  display_name          = "${local.name}: a runner version ends"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "GitHub will soon give a pool's runners no more jobs"
+
+    condition_threshold {
+      filter          = "${local.shown}${google_logging_metric.runner_ends.name}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+        group_by_fields      = ["metric.label.pool"]
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The image of a pool of `${var.deployment}` holds a runner that GitHub gives no more jobs within a week. What to do: docs/how-to/alerts.md, \"a runner version ends\"."
   }
 }
