@@ -8,15 +8,21 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.deploy.tree import ROOT
+
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
-# Notes its arguments, one JSON list a line, and the file that a worker pool's variables were read from as it was then.
-_NOTING = """#!/usr/bin/env python3
-import json, os, pathlib, sys
-read = {arg: pathlib.Path(arg.partition("=")[2]).read_text() for arg in sys.argv[1:] if arg.startswith("--env-vars-file=")}
-with open(os.environ["NOTES"], "a") as notes:
-    notes.write(json.dumps({"arguments": sys.argv[1:], "read": list(read.values())}) + "\\n")
-print(os.environ["SAYS"])
+# Notes its arguments, each with a NUL behind it, and the files that it was given as they were then.
+_NOTING = r"""#!/bin/sh
+call="$NOTES/$(ls "$NOTES" | wc -l)"
+mkdir "$call"
+printf '%s\0' "$@" > "$call/arguments"
+for each in "$@"; do
+  case "$each" in
+    --env-vars-file=* | --config-from-file=* | --policy-from-file=*) cp "${each#*=}" "$call/file" ;;
+  esac
+done
+echo "$SAYS"
 """
 
 
@@ -26,15 +32,19 @@ def console(page: str) -> list[str]:
 
 
 def called(blocks: Sequence[str], folder: Path, *, says: str) -> list[tuple[list[str], list[str]]]:
-    """Run the blocks in one shell in `folder`; each call of gcloud: its arguments and the files of variables it was given.
+    """Run the blocks in one shell in `folder`, as if it were the top of the checkout.
+
+    Returns each call of gcloud: its arguments and the files that it was given.
 
     `says`: what gcloud prints at each call. Fails when the shell does.
     """
     programs, notes = folder / "programs", folder / "notes"
     programs.mkdir()
+    notes.mkdir()
     gcloud = programs / "gcloud"
     gcloud.write_text(_NOTING)
     gcloud.chmod(0o755)
+    (folder / "deploy").symlink_to(ROOT / "deploy")
     done = subprocess.run(
         ["bash", "-eu", "-c", "\n".join(blocks)],
         cwd=folder,
@@ -45,7 +55,10 @@ def called(blocks: Sequence[str], folder: Path, *, says: str) -> list[tuple[list
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [(call["arguments"], call["read"]) for call in map(json.loads, notes.read_text().splitlines())]
+    return [
+        ((call / "arguments").read_text().split("\0")[:-1], [file.read_text() for file in call.glob("file")])
+        for call in sorted(notes.iterdir(), key=lambda call: int(call.name))
+    ]
 
 
 def complaints(calls: Sequence[Sequence[str]], folder: Path) -> list[str]:

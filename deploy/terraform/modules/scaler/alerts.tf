@@ -108,7 +108,7 @@ resource "google_monitoring_alert_policy" "silent" {
       filter                  = "${local.shown}${google_logging_metric.ticks.name}\""
       comparison              = "COMPARISON_LT"
       threshold_value         = 1
-      duration                = "0s"
+      duration                = "60s" # the least with which missing data can count as bad
       evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
 
       aggregations {
