@@ -4,22 +4,20 @@ variables are the agent's.
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from google.cloud.run_v2 import Service, WorkerPool
 
 from runner_agent.settings import LeasedSettings, load_settings
 from scaler.cell_directory import CellDirectory
 from scaler.cloud_run.wire import worker_pools
 from scaler.config.load import load_config
 from scaler.config.model import Config
+from tests.deploy.made import State, resources, service, worker_pool
 from tests.deploy.terraform_program import Terraform
 from tests.factories import NOW
-
-State = dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=["examples/minimal", "examples/two_pools"])
@@ -42,29 +40,15 @@ def config(state: State, tmp_path: Path) -> Config:
     return load_config(file, {"PORT": "8080"})
 
 
-def resources(state: State, kind: str) -> Iterator[State]:
-    for module in (state["root_module"], *state["root_module"].get("child_modules", [])):
-        yield from (each for each in module.get("resources", []) if each["type"] == kind)
-
-
 def admin_api(values: State) -> State:
-    """A worker pool as the Admin API shows it a moment after Terraform made it; names turn from snake to camel case."""
-    template, scaling = values["template"][0], values["scaling"][0]
+    """A worker pool as the Admin API shows it a moment after Terraform made it."""
     return {
+        **worker_pool(values),
         "name": f"projects/{values['project']}/locations/{values['location']}/workerPools/{values['name']}",
         "uid": values["name"],
         "etag": '"1"',
         "generation": "1",
         "observedGeneration": "1",
-        "labels": values["labels"],
-        "scaling": {
-            "scalingMode": scaling["scaling_mode"],
-            "manualInstanceCount": scaling["manual_instance_count"],
-        },
-        "template": {
-            "serviceAccount": template["service_account"],
-            "containers": [{"env": container["env"]} for container in template["containers"]],
-        },
     }
 
 
@@ -105,6 +89,27 @@ def test_the_agent_starts_with_the_variables_of_a_cell(state: State, config: Con
         settings = load_settings({**env, "CLOUD_RUN_WORKER_POOL": each["values"]["name"]})
         assert isinstance(settings.registration, LeasedSettings)
         assert settings.registration.scaler_url == config.service.url
+
+
+def test_googles_client_knows_every_member_of_a_cell_and_of_the_service(state: State) -> None:
+    """All but the scaling mode, a disk and the redundancy of a GPU, which are newer than this client."""
+    for each in resources(state, "google_cloud_run_v2_worker_pool"):
+        form = worker_pool(each["values"])
+        assert form["scaling"].pop("scalingMode") == "MANUAL"
+        for volume in form["template"].get("volumes", []):
+            assert volume["emptyDir"].pop("medium") == "DISK"
+        read = WorkerPool.from_json(json.dumps(form), ignore_unknown_fields=False)
+        assert read.template.containers[0].name == "runner"
+        assert read.scaling.manual_instance_count == 0
+    (made,) = resources(state, "google_cloud_run_v2_service")
+    read_service = Service.from_json(json.dumps(service(made["values"])), ignore_unknown_fields=False)
+    (container,) = read_service.template.containers
+    assert container.resources.cpu_idle is False
+    assert read_service.invoker_iam_disabled is True
+    assert (
+        read_service.template.scaling.min_instance_count,
+        read_service.template.scaling.max_instance_count,
+    ) == (1, 1)
 
 
 def test_no_output_holds_a_secret(state: State) -> None:
