@@ -55,8 +55,9 @@ format: $(READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-schemas: $(READY) ## extract the operations we use from GitHub's published description (needs npm)
+schemas: $(READY) ## extract what we use from the published descriptions of GitHub (needs npm) and of Terraform's providers
 	$(BIN)/python -m tests.schemas.extract
+	$(BIN)/python -m tests.schemas.extract_terraform
 
 bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
 	@$(BIN)/python -m bench
