@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from emulator.cloud.accounts import Accounts
 from emulator.cloud.control_routes import ControlDoor
 from emulator.cloud.delays import Delays
 from emulator.cloud.errors import GoogleError
@@ -46,6 +47,7 @@ class CloudStandIn:
         project_number = str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % (9 * 10**11))
         secrets = SecretStore(project_number=project_number)
         tokens = TokenService(clock=clock, issuer=issuer or public_url)
+        accounts = Accounts(owner=tokens.owner)
         quota = WriteQuota(project_number=project_number)
         self.world = CloudWorld(
             project=project,
@@ -73,6 +75,7 @@ class CloudStandIn:
             host=self.host,
             quota=quota,
             tokens=tokens,
+            accounts=accounts,
             clock=clock,
             project=project,
             project_number=project_number,
@@ -83,6 +86,7 @@ class CloudStandIn:
             host=self.host,
             secrets=secrets,
             tokens=tokens,
+            accounts=accounts,
             quota=quota,
             busy=busy,
             clock=clock,
@@ -90,8 +94,8 @@ class CloudStandIn:
         self.app = Starlette(
             routes=[
                 *worker_pools.routes(),
-                *secret_manager_routes(secrets),
-                *ObjectStorageApi(store=ObjectStore(), clock=clock).routes(),
+                *secret_manager_routes(secrets, accounts),
+                *ObjectStorageApi(store=ObjectStore(), accounts=accounts, clock=clock).routes(),
                 *control.routes(),
             ],
             exception_handlers={GoogleError: _refusal},
