@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from emulator.cloud.accounts import Accounts
+from emulator.cloud.container_engine import ContainerEngine
 from emulator.cloud.control_routes import ControlDoor
 from emulator.cloud.delays import Delays
 from emulator.cloud.errors import GoogleError
@@ -43,6 +44,7 @@ class CloudStandIn:
         inherited_environment: Mapping[str, str],
         issuer: Callable[[], str] | None = None,
         faults: Given | None = None,
+        engine: ContainerEngine | None = None,
     ) -> None:
         project_number = str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % (9 * 10**11))
         secrets = SecretStore(project_number=project_number)
@@ -56,6 +58,7 @@ class CloudStandIn:
             chance=Random(seed),  # noqa: S311 - arbitrary victims and delays that can be repeated, no secrets
             names=SystemRandom(),  # two worlds of one seed must not share a uid
             secret_exists=secrets.exists,
+            images_run=engine is not None,
         )
         self.world.faults.replace(faults or {}, now=clock())
         self.host = InstanceHost(
@@ -69,6 +72,7 @@ class CloudStandIn:
             region=region,
             inherited_environment=inherited_environment,
             secret_value=secrets.value,
+            engine=engine,
         )
         worker_pools = WorkerPoolApi(
             world=self.world,
