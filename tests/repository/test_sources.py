@@ -103,7 +103,9 @@ def test_the_scalers_image_gets_what_the_package_needs_and_no_tool_of_developmen
     project = tomllib.loads(tree.text_of(Path("pyproject.toml")))
     needed = {re.split(r"[^a-z0-9-]", each)[0] for each in project["project"]["dependencies"]}
     assert needed <= names("requirements-run.lock")
-    assert names("requirements-run.lock").isdisjoint({"pytest", "mypy", "ruff", "hypothesis", "matplotlib", "numpy"})
+    assert names("requirements-run.lock").isdisjoint(
+        {"pytest", "mypy", "ruff", "hypothesis", "matplotlib", "numpy"}
+    )
     assert "hatchling" in names("requirements-build.lock")
 
 
@@ -137,4 +139,5 @@ def test_the_job_of_our_own_pipeline_that_the_demo_can_run_is_there() -> None:
 
 
 def test_shell_scripts_may_be_started() -> None:
-    assert (tree.ROOT / ".ci" / "run").stat().st_mode & 0o111
+    for name in ("run", "install-image-tools"):
+        assert (tree.ROOT / ".ci" / name).stat().st_mode & 0o111, name

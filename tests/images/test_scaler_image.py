@@ -1,0 +1,41 @@
+"""The scaler's image: serves as an account without rights, and hears SIGTERM as the first process of its container."""
+
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.images.conftest import Images
+from tests.images.image_world import SCALERS_UID, image_world, wait_for_end
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_the_scaler_serves_in_its_container_and_hears_sigterm(images: Images, tmp_path: Path) -> None:
+    with image_world(tmp_path / "w", images, sizes=(1,)) as world:
+        url = world.pool.forwarder.url
+
+        def answers() -> object:
+            try:
+                return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+            except httpx.HTTPError as error:
+                return repr(error)
+
+        world.wait(answers, seconds=60, what="the scaler is ready")
+        assert httpx.get(f"{url}/healthz").json() == {"alive": True}
+        (scaler,) = [name for name in images.engine.containers() if not name.startswith("instance-")]
+        (line,) = images.engine.podman("top", scaler, "huser", "pid", "capeff", "args").splitlines()[1:]
+        user, pid, capabilities, *command = line.split()
+        assert (user, pid, capabilities) == (str(SCALERS_UID), "1", "none"), line
+        assert "runner-pool" in " ".join(command)
+        process = world.pool.scalers[0]
+        process.send_signal(signal.SIGTERM)
+        assert wait_for_end(process, seconds=10) < 10
+        assert process.returncode == 0, world.pool.logs()
+
+
+def test_a_configuration_that_is_not_there_is_said_in_one_line_with_its_exit_code(images: Images) -> None:
+    command = ["run", "--rm", "--pull=never", "--network=host", images.scaler]
+    said = images.engine.podman(*command, check=False)
+    assert "Traceback" not in said
