@@ -88,7 +88,7 @@ def scaler_tries(plan: dict[str, Any], identity: str) -> dict[str, int]:
             "boot": boot,
             "seq": 2,
             "outcome": "finished",
-            "cause": None,
+            "cause": "",
             "job": None,
             "result": None,
         }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.cloud.container_engine import container_name
 from tests.e2e.pool_world import DEPLOYMENT, LABELS, POOL, QUICK_TIMES, PoolWorld, wait_until
 from tests.emulator_process import Emulator, running_emulator
 from tests.forwarder import Forwarder
@@ -80,12 +81,14 @@ class ImageWorld:
 
     def nothing_left(self) -> object:
         """True once no instance, registration, lease, container of a cell or process of one is left."""
+        instances = {each["id"] for each in self.emulator.cloud.instances()}
+        names = {container_name(instance) for instance in instances}
         left = {
             "instances": [each["id"] for each in self.emulator.cloud.instances() if each["state"] != "gone"],
             "registrations": self.emulator.github.registrations(),
             "leases": self.pool.standing_leases(),
-            "containers": [name for name in self.images.engine.containers() if name.startswith("instance-")],
-            "processes": processes_of({each["id"] for each in self.emulator.cloud.instances()}),
+            "containers": sorted(names & set(self.images.engine.containers())),
+            "processes": processes_of(instances),
             "engines": list(self.emulator.living_processes().values()),
         }
         return left if any(left.values()) else True

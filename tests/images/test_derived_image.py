@@ -19,7 +19,8 @@ jobs:
   tool:
     runs-on: [self-hosted, linux]
     steps:
-      - run: echo '{"answer": 42}' | jq .answer
+      - run: |
+          echo '{"answer": 42}' | jq .answer
 """
 
 

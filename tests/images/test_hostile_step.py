@@ -115,7 +115,8 @@ def test_its_identity_token_opens_nothing_at_the_scaler_without_the_cells_secret
     """No lease is given, reported or ended; no tick; no status."""
     for report in reports:
         assert len(report["scaler"]) >= 50
-        assert set(report["scaler"].values()) <= {401, 403}, report["scaler"]
+        let_in = {call: status for call, status in report["scaler"].items() if status not in (401, 403)}
+        assert let_in == {}
 
 
 def test_it_reaches_neither_memory_nor_environment_nor_files_of_the_agent(

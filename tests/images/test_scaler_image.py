@@ -1,11 +1,13 @@
 """The scaler's image: serves as an account without rights, and hears SIGTERM as the first process of its container."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
+from scaler.errors import ConfigError
 from tests.images.conftest import Images
 from tests.images.image_world import SCALERS_UID, image_world, wait_for_end
 
@@ -35,7 +37,11 @@ def test_the_scaler_serves_in_its_container_and_hears_sigterm(images: Images, tm
         assert process.returncode == 0, world.pool.logs()
 
 
-def test_a_configuration_that_is_not_there_is_said_in_one_line_with_its_exit_code(images: Images) -> None:
-    command = ["run", "--rm", "--pull=never", "--network=host", images.scaler]
-    said = images.engine.podman(*command, check=False)
-    assert "Traceback" not in said
+def test_a_configuration_that_is_not_mounted_is_said_with_its_exit_code(images: Images) -> None:
+    """The image's own arguments name the place where it is expected."""
+    done = subprocess.run(
+        [*images.engine.run_command(), images.scaler], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == ConfigError.exit_code, done.stderr
+    assert "/etc/runner-pool/runner-pool.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
