@@ -82,8 +82,8 @@ class Engine:
         return self.run_command(*(f"--cap-add={name}" for name in CAPABILITIES))
 
     def containers(self) -> list[str]:
-        """The names of all containers, running or not."""
-        return self.podman("ps", "--all", "--format", "{{.Names}}").split()
+        """The names of the containers that run. The engine's notes of those that were ended hard are not counted."""
+        return self.podman("ps", "--format", "{{.Names}}").split()
 
     def build(
         self, dockerfile: Path, context: Path, *, tag: str, base: str, volumes: Sequence[str] = ()
