@@ -1,6 +1,5 @@
 """The runner's image as an instance: it parks, takes a lease, runs a job as another account, and ends as it is told."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def test_sigterm_ends_a_parked_instance_at_once(images: Images, tmp_path: Path) 
             seconds=30,
             what="the agent has parked",
         )
-        assert preempted(world, instance) < 5
+        preempt(world, instance)
         assert world.instance(instance)["exit_code"] == ExitReason.STOPPED_PARKED.value
 
 
@@ -95,7 +94,7 @@ def test_sigterm_in_the_middle_of_a_job_ends_everything_within_the_grace(
             seconds=60,
             what="the step has sent a process to the background",
         )
-        assert preempted(world, instance) < 10
+        preempt(world, instance)
         assert world.instance(instance)["exit_code"] == ExitReason.PREEMPTED.value
         assert processes_of({instance}) == []
         assert container_name(instance) not in world.images.engine.containers()
@@ -111,12 +110,9 @@ def test_what_a_job_leaves_in_the_background_ends_with_the_job(images: Images, t
         world.wait(world.nothing_left, seconds=60, what="nothing is left")
 
 
-def preempted(world: ImageWorld, instance: str) -> float:
-    """The platform takes the instance away: how long it took to end by itself. Fails when SIGKILL was needed."""
-    began = time.monotonic()
+def preempt(world: ImageWorld, instance: str) -> None:
+    """The platform takes the instance away. Fails when it did not end by itself: SIGKILL comes after ten seconds."""
     world.emulator.cloud.preempt(instance)
     world.wait_until_gone(instance)
-    seconds = time.monotonic() - began
     (stop,) = [stop for stop in world.emulator.cloud.stops() if stop["instance"] == instance]
     assert (stop["cause"], stop["killed"]) == ("preempted", False), f"{stop}\n{world.instance_logs()}"
-    return seconds
