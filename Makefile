@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven simulate-many check-model check format schemas bench figures lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven test-images simulate-many check-model check format schemas bench figures lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -65,9 +65,16 @@ bench: $(READY) ## small benches of the real programs; each prints what it measu
 figures: $(READY) ## draw the figures and tables of docs/explanation/decision.md anew, from simulations: some minutes
 	$(BIN)/python -m figures
 
-lock: ## refresh requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --group dev pyproject.toml --output-file requirements.lock
+LOCKING := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate
+
+lock: ## refresh requirements.lock, and of the same versions those of the scaler's image (needs uv)
+	$(LOCKING) --group dev pyproject.toml --output-file requirements.lock
+	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
+	$(LOCKING) --constraint requirements.lock --group build --output-file requirements-build.lock
+
+test-images: $(READY) ## build both images and run them in the stand-in world: some minutes (needs root, podman, buildah, runc, debootstrap)
+	$(BIN)/python -m pytest tests/images
 
 clean: ## remove what setup and tests have made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

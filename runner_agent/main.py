@@ -24,6 +24,7 @@ from runner_agent.settings import (
 )
 from runner_agent.signals import listen_to_signals
 from runner_agent.supervisor import Inbox, Supervisor
+from runner_agent.work_folder import prepare_work_folder
 
 _LIKELY_AGAIN = frozenset({ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.INTERNAL})
 """Cloud Run replaces a container that exits; for these the next one will say the same."""
@@ -71,6 +72,8 @@ def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason
         )
     if isinstance(settings.registration, LeasedSettings):
         check_separation(account, allow_same_user=settings.allow_same_user)
+    if settings.work_folder:
+        prepare_work_folder(settings.work_folder, account)
     if not adopt_orphans():
         journal.warning(
             "this kernel does not let us adopt orphans; what a job leaves behind may outlive its lease"
