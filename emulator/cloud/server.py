@@ -91,7 +91,7 @@ class CloudStandIn:
             routes=[
                 *worker_pools.routes(),
                 *secret_manager_routes(secrets),
-                *ObjectStorageApi(store=ObjectStore(), clock=clock).routes(),
+                *ObjectStorageApi(store=ObjectStore(), clock=clock, faults=self.world.faults).routes(),
                 *control.routes(),
             ],
             exception_handlers={GoogleError: _refusal},

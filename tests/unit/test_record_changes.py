@@ -9,7 +9,6 @@ from itertools import count
 import pytest
 
 from cell_records.change import (
-    ATTEMPTS,
     Owned,
     change_cell,
     change_deployment,
@@ -20,6 +19,7 @@ from cell_records.change import (
 from cell_records.codec import cell_text
 from cell_records.deployment import DeploymentRecord, asked_for, led_by
 from cell_records.errors import RecordUnreadable, StoreUnavailable
+from cell_records.patience import ATTEMPTS
 from cell_records.record import CellRecord, CellState, Outcome, Refusal, closed, leased
 from cell_records.store import Stored, cell_key
 from tests.factories import NOW, OWNER, UID, a_lease, a_record, made, refusal
