@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from cell_records.errors import Conflict, StoreBusy, StoreUnavailable
@@ -45,7 +46,13 @@ class CloudStorageStore:
     limits = StoreLimits(writes_apart_seconds=WRITES_APART_SECONDS, calls_at_once=CALLS_AT_ONCE)
 
     def __init__(
-        self, bucket: str, prefix: str, *, endpoint: str = PUBLIC_ENDPOINT, anonymous: bool = False
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        endpoint: str = PUBLIC_ENDPOINT,
+        anonymous: bool = False,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """`prefix`: the folder of this deployment's records. `anonymous`: for a stand-in that asks for no credentials; else
         they are the application default ones (https://cloud.google.com/docs/authentication/application-default-credentials).
@@ -54,6 +61,7 @@ class CloudStorageStore:
         self._prefix = f"{prefix}/"
         self._endpoint = endpoint
         self._anonymous = anonymous
+        self._timeout_seconds = timeout_seconds
         self._making = threading.Lock()
         self._client: Any = None
         self._at_once = threading.BoundedSemaphore(CALLS_AT_ONCE)
@@ -91,7 +99,7 @@ class CloudStorageStore:
                 text.encode(),
                 content_type="application/json",
                 if_generation_match=0 if expected is None else expected,
-                timeout=TIMEOUT_SECONDS,
+                timeout=self._timeout_seconds,
                 retry=None,
             )
             version = _generation(blob)
@@ -103,8 +111,12 @@ class CloudStorageStore:
 
         with self._call(f"read {key!r}") as bucket:
             blob = bucket.blob(self._prefix + key)
+            # The client's own repetition of a download leaves the refused reply's connection open, so it is repeated as a whole.
+            download = _repeated_reads()(
+                partial(blob.download_as_bytes, timeout=self._timeout_seconds, retry=None)
+            )
             try:
-                content = blob.download_as_bytes(timeout=TIMEOUT_SECONDS, retry=_repeated_reads())
+                content = download()
             except exceptions.NotFound:
                 return None
             # What is no UTF-8 becomes no JSON, so that this one record is unreadable and no other.
@@ -118,7 +130,7 @@ class CloudStorageStore:
             blobs = bucket.list_blobs(
                 prefix=self._prefix + key,
                 fields="items(name,generation),nextPageToken",
-                timeout=TIMEOUT_SECONDS,
+                timeout=self._timeout_seconds,
                 retry=_repeated_reads(),
             )
             found = {blob.name.removeprefix(self._prefix): _generation(blob) for blob in blobs}
@@ -168,11 +180,15 @@ def _client(endpoint: str, *, anonymous: bool) -> Any:
     from google.cloud.storage import Client
 
     # No call here needs a project: buckets have names of their own. Without one the client would ask around for it.
-    return Client(
+    client = Client(
         project="-",
         credentials=AnonymousCredentials() if anonymous else None,
         client_options={"api_endpoint": endpoint},
     )
+    # For traces that nobody collects here it would ask about the bucket from a thread of its own, which needs a permission
+    # that records do not, and outlives `close`.
+    client._bucket_metadata_cache = None  # noqa: SLF001 - the only other way is this whole process's environment
+    return client
 
 
 def _repeated_reads() -> Any:
