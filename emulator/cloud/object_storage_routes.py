@@ -5,6 +5,7 @@ https://cloud.google.com/storage/docs/json_api/v1/objects
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -156,10 +157,18 @@ class ObjectStorageApi:
                 return JSONResponse(error.body(), status_code=error.http_code)
             slow = self.faults.strike(Fault.STORAGE_SLOW)
             if slow is not None:
-                await asyncio.sleep(slow["seconds"])
+                await _held_back(request, slow["seconds"])
             return response
 
         return answer
+
+
+async def _held_back(request: Request, seconds: float) -> None:
+    """For so long, or until the client has hung up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
 
 
 async def _uploaded(request: Request) -> Upload:
