@@ -59,16 +59,19 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             ),
             QUOTAS,
             share(1),
+            aimed=True,
         ),
         Fault.WRITE_QUOTA: Description(
             sentence="Writes above so many a minute are refused with 429, if that is less than the quota.",
             source=QUOTAS,
             parameters=(Parameter(name="writes_per_minute", default=30, whole=True),),
+            aimed=True,
         ),
         Fault.STALE_ETAG: on_occasion(
             "The worker pool changes just before a write with an etag, which is refused with 409.",
             ETAGS,
             share(0.3),
+            aimed=True,
         ),
         Fault.UNAVAILABLE: on_occasion(
             "A call of the Admin API is answered with 503, and nothing is done.", ERRORS, share(0.3)
@@ -88,9 +91,13 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             ),
             ASSUMED,
             seconds(300),
+            aimed=True,
         ),
         Fault.OPERATION_FAILED: on_occasion(
-            "A written count takes no effect, and its operation fails with INTERNAL.", ERRORS, share(0.3)
+            "A written count takes no effect, and its operation fails with INTERNAL.",
+            ERRORS,
+            share(0.3),
+            aimed=True,
         ),
         Fault.SETTLED_EARLY: on_occasion(
             (

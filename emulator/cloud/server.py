@@ -72,6 +72,7 @@ class CloudStandIn:
             world=self.world,
             host=self.host,
             quota=quota,
+            aimed_quota=WriteQuota(project_number=project_number),
             tokens=tokens,
             clock=clock,
             project=project,
