@@ -239,15 +239,9 @@ def pool_world(
                 pool=POOL,
                 sizes=sizes,
                 command=AGENT,
-                env=_agent_environment(
-                    mode=mode,
-                    scaler_url=forwarder.url,
-                    emulator=emulator,
-                    app=app,
-                    key=key,
-                    records=records,
-                    pool=pool,
-                ),
+                env=agent_environment(scaler_url=forwarder.url)
+                if mode == "leased"
+                else _direct_environment(emulator=emulator, app=app, key=key, records=records, pool=pool),
             )
             world = PoolWorld(
                 emulator=emulator,
@@ -266,26 +260,30 @@ def pool_world(
         forwarder.close()
 
 
-def _agent_environment(
+def agent_environment(*, scaler_url: str) -> dict[str, str]:
+    """What an instance in leased mode is told."""
+    return {**_runner_settings(), "RUNNER_POOL_SCALER_URL": scaler_url}
+
+
+def _runner_settings() -> dict[str, str]:
+    return {
+        "RUNNER_POOL_RUNNER_COMMAND": RUNNER,
+        "RUNNER_POOL_RUNNER_HOME": str(Path.cwd()),
+        "RUNNER_POOL_ALLOW_SAME_USER": "yes",
+        "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
+    }
+
+
+def _direct_environment(
     *,
-    mode: str,
-    scaler_url: str,
     emulator: Emulator,
     app: Mapping[str, str],
     key: Path,
     records: str,
     pool: Mapping[str, object],
 ) -> dict[str, str]:
-    runner_settings = {
-        "RUNNER_POOL_RUNNER_COMMAND": RUNNER,
-        "RUNNER_POOL_RUNNER_HOME": str(Path.cwd()),
-        "RUNNER_POOL_ALLOW_SAME_USER": "yes",
-        "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
-    }
-    if mode == "leased":
-        return {**runner_settings, "RUNNER_POOL_SCALER_URL": scaler_url}
     return {
-        **runner_settings,
+        **_runner_settings(),
         "RUNNER_POOL_REGISTRATION": "direct",
         "RUNNER_POOL_DEPLOYMENT": DEPLOYMENT,
         "RUNNER_POOL_POOL": POOL,
