@@ -39,6 +39,8 @@ WRITES_APART_SECONDS = 1.0
 # https://cloud.google.com/storage/docs/json_api/v1/status-codes: 408 and 429 ask for a pause, and so does every 5xx.
 _PAUSE_CODES = (408, 429)
 
+_NETWORK = "Check the network and the credentials (gcloud auth application-default login)."
+
 
 class CloudStorageStore:
     """Any number of threads and processes may share it; the client is made, and imported, at the first call."""
@@ -154,12 +156,15 @@ class CloudStorageStore:
         except exceptions.PreconditionFailed as error:
             raise Conflict(f"{self!r} could not {what}: another generation stands there") from error
         except exceptions.GoogleAPIError as error:
-            code = int(getattr(error, "code", None) or 500)
+            # Repeated reads end with the last error inside another.
+            last = error.cause if isinstance(error, exceptions.RetryError) else error
+            code = getattr(last, "code", None)
+            if code is None:
+                raise StoreUnavailable(self._sentence(what, type(last).__name__, _NETWORK)) from error
             refusal = StoreBusy if code in _PAUSE_CODES or code >= 500 else StoreUnavailable
-            raise refusal(self._sentence(what, f"it answered {code}", _remedy(code))) from error
+            raise refusal(self._sentence(what, f"it answered {int(code)}", _remedy(int(code)))) from error
         except (GoogleAuthError, RequestException, DataCorruption, InvalidResponse, OSError) as error:
-            remedy = "Check the network and the credentials (gcloud auth application-default login)."
-            raise StoreUnavailable(self._sentence(what, type(error).__name__, remedy)) from error
+            raise StoreUnavailable(self._sentence(what, type(error).__name__, _NETWORK)) from error
 
     def _sentence(self, what: str, why: str, remedy: str) -> str:
         return (
