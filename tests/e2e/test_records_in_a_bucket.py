@@ -1,5 +1,5 @@
 """A burst with the records in Cloud Storage, which refuses every second write of a record within a second and does worse:
-the scaler is killed in the middle, each job runs once, and nothing is left.
+the scaler is killed in the middle, two follow side by side, each job runs once, and nothing is left.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ def test_each_job_runs_once_though_the_store_is_slow_to_write_and_the_scaler_is_
         wait_until(lambda: finished(world) >= 6, seconds=90, what="six jobs done", world=world)
         kill_hard(first)
         assert world.standing_leases(), "nothing was under way when the scaler was killed"
-        world.start_scaler()
+        successors = [world.start_scaler(), world.start_scaler()]
         wait_until(lambda: all_done(world, JOBS), seconds=120, what="all jobs done", world=world)
         assert_most_instances(world, 12)
         wait_until(lambda: nothing_left(world), seconds=60, what="nothing is left", world=world)
         assert_each_job_once(world, ledger, JOBS)
+        assert [each.poll() for each in successors] == [None, None], world.logs()
         wait_until(lambda: records_at_rest(world), seconds=30, what="every cell is closed", world=world)
         assert not (world.folder / "records.db").exists()
         assert all(world.emulator.cloud.struck(fault) for fault in CRUEL if fault != "storage-write-rate")
