@@ -1,22 +1,28 @@
-"""Apply a pure transition to a stored record by compare-and-set, and know afterwards whether it was made."""
+"""Apply pure transitions to a stored record by compare-and-set, and know afterwards whether they were made.
+
+A change goes attempt by attempt; whoever drives it waits in between (`patience`): `change_cell` and `change_deployment`
+with threads and a sleep, the scaler in its event loop (`scaler.gathering`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from cell_records.codec import cell_record, cell_text, deployment_record, deployment_text
 from cell_records.deployment import DeploymentRecord
-from cell_records.errors import Conflict, StoreUnavailable
+from cell_records.errors import Conflict, StoreBusy, StoreUnavailable
+from cell_records.patience import Again, Patience
 from cell_records.record import CellRecord, Outcome, Refusal, Refused
 from cell_records.store import DEPLOYMENT_KEY, RecordStore, Stored, cell_key
 
-# Losing this many races in a row means that something writes in a loop; giving up lets the caller ask again
-# later.
-ATTEMPTS = 16
-
 Nonce = Callable[[], str]
+DeploymentTransition = Callable[[DeploymentRecord], DeploymentRecord | None]
+
+T = TypeVar("T")
 
 
 class Decode(Protocol):
@@ -32,6 +38,114 @@ class Owned:
 
     owner: str
     uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellWish:
+    """One change that somebody wants of a cell's record."""
+
+    transition: Callable[[CellRecord], Outcome]
+    owned: Owned
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Generic[T]):
+    """An attempt that has come to its end. `outcomes`: one for each wish; `wrote`: whether anything was written."""
+
+    outcomes: list[T]
+    wrote: bool
+
+
+class Change(Protocol[T]):
+    """Changes of one record that are made together by one compare-and-set, or not at all."""
+
+    @property
+    def key(self) -> str:
+        """The record's key."""
+
+    def attempt(self) -> Settled[T] | Again:
+        """Read, decide, write. Raises RecordUnreadable, and StoreUnavailable when not even reading works."""
+
+
+class CellChange:
+    """Wishes for one cell's record, applied one after the other and written at once.
+
+    Each wish's outcome is the record as it stands after it, or why it may not be made; all of them hold from the moment of
+    the write, and none before. A write whose outcome is unknown is looked up by its nonce. Refusals that nothing else
+    in the batch could have changed need no write.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        cell: str,
+        wishes: Sequence[CellWish],
+        *,
+        nonce: str,
+        decode: Decode = cell_record,
+    ) -> None:
+        """`nonce`: a text that no other write has."""
+        self.key = cell_key(cell)
+        self._store = store
+        self._wishes = wishes
+        self._nonce = nonce
+        self._decode = decode
+        self._written: list[Outcome] = []
+
+    def attempt(self) -> Settled[Outcome] | Again:
+        """See Change."""
+        stored = self._store.read(self.key)
+        if stored is None:
+            return Settled([Refused(reason=Refusal.NO_RECORD) for _ in self._wishes], wrote=False)
+        before = self._decode(stored.text, key=self.key)
+        if self._written and before.op_nonce == self._nonce:
+            # What stands was decided on the very version that the last attempt has read, so its outcomes hold.
+            return Settled(self._written, wrote=True)
+        record, outcomes = before, list[Outcome]()
+        for wish in self._wishes:
+            outcome = _granted(record, wish)
+            if isinstance(outcome, CellRecord) and outcome != record:
+                record = outcome = replace(outcome, op_nonce=self._nonce)
+            outcomes.append(outcome)
+        if record == before:
+            return Settled(outcomes, wrote=False)
+        self._written = outcomes
+        again = _set(self._store, self.key, cell_text(record), stored)
+        return Settled(outcomes, wrote=True) if again is None else again
+
+
+class DeploymentChange:
+    """Changes of the deployment's record, which is created at the first use; None for one that declines."""
+
+    key = DEPLOYMENT_KEY
+
+    def __init__(
+        self, store: RecordStore, wishes: Sequence[DeploymentTransition], *, owner: str, nonce: str
+    ) -> None:
+        """`nonce`: a text that no other write has."""
+        self._store = store
+        self._wishes = wishes
+        self._owner = owner
+        self._nonce = nonce
+        self._written: list[DeploymentRecord | None] = []
+
+    def attempt(self) -> Settled[DeploymentRecord | None] | Again:
+        """See Change."""
+        stored = self._store.read(self.key)
+        before = _deployment(stored, owner=self._owner)
+        if self._written and before.op_nonce == self._nonce:
+            return Settled(self._written, wrote=True)
+        record, outcomes = before, list[DeploymentRecord | None]()
+        for wish in self._wishes:
+            outcome = wish(record) if record.owner == self._owner else None
+            if outcome is not None and outcome != record:
+                record = outcome = replace(outcome, op_nonce=self._nonce)
+            outcomes.append(outcome)
+        if record == before:
+            return Settled(outcomes, wrote=False)
+        self._written = outcomes
+        again = _set(self._store, self.key, deployment_text(record), stored)
+        return Settled(outcomes, wrote=True) if again is None else again
 
 
 def read_cell(store: RecordStore, cell: str, *, decode: Decode = cell_record) -> CellRecord | None:
@@ -59,82 +173,70 @@ def change_cell(
     owned: Owned,
     nonce: Nonce,
     decode: Decode = cell_record,
+    sleep: Callable[[float], None] = time.sleep,
+    chance: Callable[[], float] = random.random,
 ) -> Outcome:
     """Make one change of a cell's record, as often as others are quicker.
 
-    Gives the record as it stands after the change, or why it may not be made. A write whose outcome is
-    unknown is looked up by its nonce. Raises RecordUnreadable, and StoreUnavailable when even that look-up
-    fails.
+    Gives the record as it stands after the change, or why it may not be made. Raises RecordUnreadable, and StoreUnavailable
+    when it cannot be found out whether a write was made, or the store asks for more pauses than are good.
     """
-    key, mine = cell_key(cell), nonce()
-    stored = store.read(key)
-    for _ in range(ATTEMPTS):
-        if stored is None:
-            return Refused(reason=Refusal.NO_RECORD)
-        record = decode(stored.text, key=key)
-        if record.op_nonce == mine:
-            return record
-        if record.owner != owned.owner or owned.uid not in (None, record.uid):
-            return Refused(reason=Refusal.FOREIGN)
-        wanted = transition(record)
-        if isinstance(wanted, Refused) or wanted == record:
-            return wanted
-        wanted = replace(wanted, op_nonce=mine)
-        if _was_set(store, key, cell_text(wanted), stored):
-            return wanted
-        stored = store.read(key)
-    raise StoreUnavailable(
-        f"The record {key!r} was changed by others {ATTEMPTS} times in a row; try again later."
-    )
+    wish = CellWish(transition=transition, owned=owned)
+    change = CellChange(store, cell, [wish], nonce=nonce(), decode=decode)
+    return _driven(change, sleep=sleep, chance=chance)
 
 
 def change_deployment(
     store: RecordStore,
-    transition: Callable[[DeploymentRecord], DeploymentRecord | None],
+    transition: DeploymentTransition,
     *,
     owner: str,
     nonce: Nonce,
+    sleep: Callable[[float], None] = time.sleep,
+    chance: Callable[[], float] = random.random,
 ) -> DeploymentRecord | None:
     """Make one change of the deployment's record, which is created at the first use; None if the transition
-    declines.
+    declines. Raises as `change_cell`.
     """
-    mine = nonce()
-    for _ in range(ATTEMPTS):
-        stored = store.read(DEPLOYMENT_KEY)
-        record = (
-            DeploymentRecord(owner=owner)
-            if stored is None
-            else deployment_record(stored.text, key=DEPLOYMENT_KEY)
-        )
-        if record.op_nonce == mine:
-            return record
-        wanted = transition(record) if record.owner == owner else None
-        if wanted is None or wanted == record:
-            return wanted
-        wanted = replace(wanted, op_nonce=mine)
-        if _was_set(store, DEPLOYMENT_KEY, deployment_text(wanted), stored):
-            return wanted
-    raise StoreUnavailable(
-        f"The deployment's record was changed by others {ATTEMPTS} times in a row; try again later."
-    )
+    change = DeploymentChange(store, [transition], owner=owner, nonce=nonce())
+    return _driven(change, sleep=sleep, chance=chance)
 
 
 def read_deployment(store: RecordStore, *, owner: str) -> DeploymentRecord:
     """The deployment's record, or an empty one. Raises RecordUnreadable, StoreUnavailable."""
-    stored = store.read(DEPLOYMENT_KEY)
-    return (
-        DeploymentRecord(owner=owner)
-        if stored is None
-        else deployment_record(stored.text, key=DEPLOYMENT_KEY)
-    )
+    return _deployment(store.read(DEPLOYMENT_KEY), owner=owner)
 
 
-def _was_set(store: RecordStore, key: str, text: str, stored: Stored | None) -> bool:
-    """Whether this write is known to have been made; on False the caller reads again and finds its nonce if
-    it was.
-    """
+def _driven(change: Change[T], *, sleep: Callable[[float], None], chance: Callable[[], float]) -> T:
+    """The outcome of a change with one wish."""
+    patience = Patience(change.key, chance=chance)
+    while isinstance(end := change.attempt(), Again):
+        seconds = patience.seconds_before_next(end)
+        if seconds > 0:
+            sleep(seconds)
+    return end.outcomes[0]
+
+
+def _granted(record: CellRecord, wish: CellWish) -> Outcome:
+    if record.owner != wish.owned.owner or wish.owned.uid not in (None, record.uid):
+        return Refused(reason=Refusal.FOREIGN)
+    return wish.transition(record)
+
+
+def _deployment(stored: Stored | None, *, owner: str) -> DeploymentRecord:
+    if stored is None:
+        return DeploymentRecord(owner=owner)
+    return deployment_record(stored.text, key=DEPLOYMENT_KEY)
+
+
+def _set(store: RecordStore, key: str, text: str, stored: Stored | None) -> Again | None:
+    """None when this write is known to have been made; else the next attempt reads, and finds the nonce if it was."""
     try:
         store.compare_and_set(key, text, expected=None if stored is None else stored.version)
-    except (Conflict, StoreUnavailable):
-        return False
-    return True
+    except Conflict:
+        return Again.BEATEN
+    except StoreBusy:
+        return Again.BUSY
+    except StoreUnavailable:
+        return Again.UNKNOWN
+    return None

@@ -3,6 +3,7 @@
 RecordError
 ├── RecordUnreadable   what stands there is not ours to interpret: nothing may start, nothing may be lowered
 ├── StoreUnavailable   the store did not answer; after a write it is not known whether it was made
+│   └── StoreBusy      it answered that it is too much for now: pause, then read again
 ├── Conflict           somebody else changed the record first; read again
 └── BadStore           the setting that names the store makes no sense
 """
@@ -29,6 +30,10 @@ class RecordUnreadable(RecordError):
 
 class StoreUnavailable(RecordError):
     """The store did not answer; the outcome of a write is unknown."""
+
+
+class StoreBusy(StoreUnavailable):
+    """The store asks for a pause. Most such writes were not made, but only reading again tells."""
 
 
 class Conflict(RecordError):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cell_records.errors import Conflict, StoreUnavailable
-from cell_records.store import Stored
+from cell_records.store import Stored, StoreLimits
 
 # How long a writer waits for another one's transaction; each is a single statement, so seconds mean a stuck
 # disk.
@@ -45,6 +45,8 @@ class SqliteStore:
     The journal stays SQLite's default: switching to a write-ahead log is refused without waiting when two processes do it
     at once, and a few small writes per job have no need of it.
     """
+
+    limits = StoreLimits()
 
     def __init__(self, path: str) -> None:
         """`path`: the database file; it is made at the first use."""

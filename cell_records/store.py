@@ -26,18 +26,32 @@ class Stored:
     version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLimits:
+    """What a store bears. `writes_apart_seconds`: between two writes of one key; `calls_at_once`: of one process, None
+    for as many as there are threads.
+    """
+
+    writes_apart_seconds: float = 0.0
+    calls_at_once: int | None = None
+
+
 class RecordStore(Protocol):
     """Linearizable compare-and-set on small texts; every method may raise StoreUnavailable."""
+
+    @property
+    def limits(self) -> StoreLimits:
+        """What it bears; asking for more costs refusals, never a record."""
 
     def read(self, key: str) -> Stored | None:
         """The text of a key, or None if there is none."""
 
     def read_all(self) -> Mapping[str, Stored]:
-        """Every key with its text."""
+        """Every key with its text, each as it stood at some moment of this call."""
 
     def compare_and_set(self, key: str, text: str, *, expected: int | None) -> int:
         """Write `text` if the version is still `expected` (None: if the key does not exist); gives the new
         version.
 
-        Raises Conflict, or StoreUnavailable when the outcome is unknown.
+        Raises Conflict, or StoreUnavailable when the outcome is unknown; StoreBusy, if the store asks for a pause.
         """

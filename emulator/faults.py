@@ -51,17 +51,20 @@ AFTER = Parameter(name="after", default=0, whole=True)
 """So many occasions pass unharmed first."""
 MOST = Parameter(name="most", default=0, whole=True)
 """It strikes at most so often while it is on; 0 is without limit."""
+ONLY = "only"
+"""The beginning of the names that an aimed fault may strike; without it, any. The one parameter that is a text."""
 WHETHER = frozenset({"share", AFTER.name, MOST.name})
 """The parameters that say whether it strikes, and nothing about the stroke."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """One entry of a catalogue. The first parameter is the one that `--fault NAME=VALUE` sets."""
+    """One entry of a catalogue. The first parameter is the one that `--fault NAME=VALUE` sets. `aimed`: it takes `only`."""
 
     sentence: str
     parameters: tuple[Parameter, ...]
     source: str
+    aimed: bool = False
 
 
 def share(default: float) -> Parameter:
@@ -84,10 +87,12 @@ def per_minute(default: float) -> Parameter:
     return Parameter(name="per_minute", default=default)
 
 
-def on_occasion(sentence: str, source: str, *parameters: Parameter) -> Description:
+def on_occasion(sentence: str, source: str, *parameters: Parameter, aimed: bool = False) -> Description:
     """A fault that may strike whenever something happens: `strike` asks."""
     shares = () if any(each.name == "share" for each in parameters) else (share(1),)
-    return Description(sentence=sentence, source=source, parameters=(*parameters, *shares, AFTER, MOST))
+    return Description(
+        sentence=sentence, source=source, parameters=(*parameters, *shares, AFTER, MOST), aimed=aimed
+    )
 
 
 def at_a_rate(sentence: str, source: str, *parameters: Parameter) -> Description:
@@ -97,9 +102,10 @@ def at_a_rate(sentence: str, source: str, *parameters: Parameter) -> Description
 
 @dataclass(slots=True, kw_only=True)
 class _On:
-    """A fault that is switched on: its numbers, and what happened since."""
+    """A fault that is switched on: its numbers, whom it may strike, and what happened since."""
 
     values: Mapping[str, float]
+    only: str = ""
     occasions: int = 0
     struck: int = 0
     next_at: float = math.inf
@@ -124,12 +130,18 @@ class Faults(Generic[Name]):
     def replace(self, given: Given, *, now: float) -> None:
         """Exactly these are on from `now`, counting anew. Raises WrongFault and changes nothing then."""
         checked = checked_faults(given, self.catalogue)
-        self._on = {fault: _On(values=values) for fault, values in checked.items()}
+        self._on = {
+            fault: _On(values=values, only=given[fault.value].get(ONLY, ""))
+            for fault, values in checked.items()
+        }
         for on in self._on.values():
             self._draw_next(on, now=now)
 
-    def switched_on(self) -> dict[str, dict[str, float]]:
-        return {fault.value: dict(on.values) for fault, on in self._on.items()}
+    def switched_on(self) -> dict[str, dict[str, float | str]]:
+        return {
+            fault.value: {**on.values, **({ONLY: on.only} if on.only else {})}
+            for fault, on in self._on.items()
+        }
 
     def report(self) -> dict[str, Any]:
         """All of it as the control doors show it."""
@@ -151,10 +163,17 @@ class Faults(Generic[Name]):
         on = self._on.get(fault)
         return None if on is None else on.values
 
-    def strike(self, fault: Name) -> Mapping[str, float] | None:
-        """An occasion: the fault's numbers if it strikes now, which is counted; None if all goes well."""
+    def only(self, fault: Name) -> str:
+        """The beginning of the names that the fault may strike; empty for any."""
         on = self._on.get(fault)
-        if on is None:
+        return "" if on is None else on.only
+
+    def strike(self, fault: Name, *, at: str = "") -> Mapping[str, float] | None:
+        """An occasion: the fault's numbers if it strikes now, which is counted; None if all goes well. `at`: the name of what it
+        would strike.
+        """
+        on = self._on.get(fault)
+        if on is None or not at.startswith(on.only):
             return None
         on.occasions += 1
         if on.occasions <= on.values["after"] or on.exhausted:
@@ -195,15 +214,18 @@ def checked_faults(given: Given, catalogue: Mapping[Name, Description]) -> dict[
     return {_named(name, catalogue): _values(name, numbers, catalogue) for name, numbers in given.items()}
 
 
-def fault_argument(text: str, catalogue: Mapping[Name, Description]) -> tuple[str, dict[str, float]]:
+def fault_argument(text: str, catalogue: Mapping[Name, Description]) -> tuple[str, dict[str, Any]]:
     """`NAME`, `NAME=NUMBER` (its first parameter) or `NAME=PARAMETER=NUMBER,…`. Raises WrongFault."""
     name, _, rest = text.partition("=")
     first = catalogue[_named(name, catalogue)].parameters[0].name
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Any] = {}
     for part in rest.split(",") if rest else []:
         parameter, equals, number = part.partition("=")
         if not equals:
             parameter, number = first, part
+        if parameter == ONLY:
+            numbers[parameter] = number
+            continue
         try:
             numbers[parameter] = float(number)
         except ValueError:
@@ -221,13 +243,17 @@ def _named(name: str, catalogue: Mapping[Name, Description]) -> Name:
 
 
 def _values(name: str, numbers: Any, catalogue: Mapping[Name, Description]) -> dict[str, float]:
-    parameters = {each.name: each for each in catalogue[_named(name, catalogue)].parameters}
+    description = catalogue[_named(name, catalogue)]
+    parameters = {each.name: each for each in description.parameters}
     if not isinstance(numbers, Mapping):
         raise WrongFault(f"Fault '{name}': give an object of parameters, which may be empty.")
-    unknown = sorted(set(numbers) - set(parameters))
+    allowed = [*parameters, *([ONLY] if description.aimed else [])]
+    unknown = sorted(set(numbers) - set(allowed))
     if unknown:
-        known = ", ".join(parameters)
+        known = ", ".join(allowed)
         raise WrongFault(f"Fault '{name}' has no parameter '{unknown[0]}': it has {known}.")
+    if not isinstance(numbers.get(ONLY, ""), str):
+        raise WrongFault(f"Fault '{name}': {ONLY} is the beginning of a name.")
     try:
         return {
             key: each.value(numbers[key]) if key in numbers else each.default

@@ -27,6 +27,8 @@ MAX_LIFETIME = "RUNNER_POOL_MAX_LIFETIME"
 DEPLOYMENT = "RUNNER_POOL_DEPLOYMENT"
 POOL = "RUNNER_POOL_POOL"
 RECORDS = "RUNNER_POOL_RECORDS"
+STORAGE_ENDPOINT = "RUNNER_POOL_STORAGE_ENDPOINT"
+STORAGE_CREDENTIALS = "RUNNER_POOL_STORAGE_CREDENTIALS"
 GITHUB_URL = "RUNNER_POOL_GITHUB_URL"
 GITHUB_APP_ID = "RUNNER_POOL_GITHUB_APP_ID"
 GITHUB_APP_KEY = "RUNNER_POOL_GITHUB_APP_KEY"
@@ -58,6 +60,8 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         DEPLOYMENT: "",
         POOL: "",
         RECORDS: "",
+        STORAGE_ENDPOINT: "https://storage.googleapis.com",
+        STORAGE_CREDENTIALS: "application-default",
         GITHUB_URL: "https://api.github.com",
         GITHUB_APP_ID: "",
         GITHUB_APP_KEY: "",
@@ -95,6 +99,8 @@ class DirectSettings:
     deployment: str
     pool: str
     records: str
+    storage_endpoint: str
+    storage_anonymous: bool
     github_url: str
     app_id: str
     app_key: str
@@ -176,7 +182,7 @@ def _cell(reader: "_Reader") -> str:
 def _leased(reader: "_Reader") -> LeasedSettings:
     remedy = "set it in the template of the worker pool"
     url = reader.parsed(
-        SCALER_URL, _scaler_url, "write https://… (http:// only to this very machine)", required=remedy
+        SCALER_URL, _secure_url, "write https://… (http:// only to this very machine)", required=remedy
     )
     return LeasedSettings(
         scaler_url=url,
@@ -190,7 +196,11 @@ def _direct(reader: "_Reader") -> DirectSettings:
     return DirectSettings(
         deployment=reader.required(DEPLOYMENT, remedy),
         pool=reader.required(POOL, remedy),
-        records=reader.required(RECORDS, f"{remedy}, for example sqlite:/var/lib/runner-pool/records.db"),
+        records=reader.required(RECORDS, f"{remedy}, for example gs://acme-ci-records/linux"),
+        storage_endpoint=reader.parsed(STORAGE_ENDPOINT, _secure_url, "write https://…, or leave it out"),
+        storage_anonymous=reader.parsed(
+            STORAGE_CREDENTIALS, _anonymous, "write application-default, or anonymous for a stand-in"
+        ),
         github_url=reader.parsed(GITHUB_URL, _any_url, "write https://…"),
         app_id=reader.required(GITHUB_APP_ID, remedy),
         app_key=reader.parsed(
@@ -315,9 +325,15 @@ def _any_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _scaler_url(text: str) -> str:
+def _secure_url(text: str) -> str:
     url = _any_url(text)
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError(f"{text!r} would send the cell's secret in the clear")
+        raise ValueError(f"{text!r} would send credentials in the clear")
     return url
+
+
+def _anonymous(text: str) -> bool:
+    if text not in {"application-default", "anonymous"}:
+        raise ValueError(f"{text!r} names no credentials")
+    return text == "anonymous"

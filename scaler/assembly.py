@@ -313,7 +313,11 @@ def github_of(config: Config, env: Mapping[str, str]) -> GitHub:
 
 def _records(config: Config) -> Records:
     try:
-        store = store_at(config.records)
+        store = store_at(
+            config.records,
+            endpoint=config.storage.endpoint,
+            anonymous=config.cloud_run.credentials is CredentialKind.ANONYMOUS,
+        )
     except BadStore as error:
         raise RecordsUnusable(f"records: {error}") from error
     return Records(store, owner=config.deployment, nonce=lambda: secrets.token_hex(8))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from github_api.secret import Secret
 from scaler.cloud_run.wire import ScalingMode, WorkerPool
@@ -19,10 +20,15 @@ SIZE_LABEL = "runner-pool-size"
 # The largest count a cell may be labelled with; above it a typo is likelier than a wish.
 SIZE_MAX = 100
 
+# A change of a count is done in seconds; one that lasts so much longer is worth a word, and no more than that.
+SLOW_CHANGE_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell as read at `read_at` (when that reading was begun). `fault`: why it must not be touched."""
+    """A cell as read at `read_at` (when that reading was begun). `fault`: why it must not be touched. `unsettled_since`: when
+    this process first read that Cloud Run is at a change which it has not finished yet.
+    """
 
     name: str
     pool: str
@@ -30,6 +36,15 @@ class Cell:
     worker_pool: WorkerPool
     read_at: float
     fault: str | None
+    unsettled_since: float | None = None
+
+    def slow(self, *, now: float) -> str | None:
+        """What is told of a change that takes long; nothing is concluded from it."""
+        since = self.unsettled_since
+        if since is None or now < since + SLOW_CHANGE_SECONDS:
+            return None
+        at = datetime.fromtimestamp(since, UTC)
+        return f"Cloud Run has not finished the change of this worker pool that was seen at {at:%H:%M:%S} UTC"
 
 
 def cell_in(
@@ -94,8 +109,22 @@ class CellDirectory:
         cells = {cell.name: cell for cell in found if cell is not None}
         holders = _holders(cells.values())
         self._older_secrets = self._good_older_secrets(cells, holders)
-        self._cells = {name: _alone_with_its_secret(cell, holders) for name, cell in cells.items()}
+        alone = {name: _alone_with_its_secret(cell, holders) for name, cell in cells.items()}
+        self._cells = {name: self._timed(cell) for name, cell in alone.items()}
         self.read_at = read_at
+
+    def _timed(self, cell: Cell) -> Cell:
+        """The cell with the moment since when it is under the same change."""
+        now, before = cell.worker_pool, self._cells.get(cell.name)
+        if now.generation == now.observed_generation and not now.reconciling:
+            return cell
+        same = (
+            before is not None
+            and before.worker_pool.uid == now.uid
+            and before.worker_pool.generation == now.generation
+        )
+        since = before.unsettled_since if same and before is not None else None
+        return replace(cell, unsettled_since=cell.read_at if since is None else since)
 
     def secrets(self, cell: str) -> tuple[Secret, ...]:
         """The cell's secret, and during a rotation the one before it; none if its template has none."""

@@ -108,8 +108,9 @@ class Reconciler:
         cells = []
         for cell in self._directory.cells.values():
             facts = self._facts(cell, records, present.get(cell.name, {}))
-            if facts.fault is not None:
-                faults[cell.name] = facts.fault
+            told = facts.fault or cell.slow(now=now)
+            if told is not None:
+                faults[cell.name] = told
             cells.append(
                 cell_seen(
                     facts,

@@ -1,16 +1,27 @@
-"""The records for asyncio: each call of the blocking store runs in a thread."""
+"""The records for asyncio: each call of the blocking store runs in a thread, and changes of one record that are wanted at
+once are written together.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from cell_records.change import (
+    CellChange,
+    CellWish,
+    Change,
+    DeploymentChange,
+    DeploymentTransition,
     Nonce,
     Owned,
-    change_cell,
-    change_deployment,
+    Settled,
     create_cell,
     read_cell,
     read_deployment,
@@ -18,14 +29,18 @@ from cell_records.change import (
 from cell_records.codec import cell_record, deployment_record
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import RecordUnreadable
+from cell_records.patience import Again
 from cell_records.record import CellRecord, Outcome
 from cell_records.store import CELL_PREFIX, DEPLOYMENT_KEY, RecordStore
+from scaler.gathering import Gathering
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllRecords:
-    """Every record at one moment. `unreadable`: what is wrong with a cell's record that stands but cannot be
-    read.
+    """Every record, each as it stood at some moment of one call. `unreadable`: what is wrong with a cell's record that
+    stands but cannot be read.
     """
 
     cells: Mapping[str, CellRecord]
@@ -36,49 +51,81 @@ class AllRecords:
 class Records:
     """One deployment's records."""
 
-    def __init__(self, store: RecordStore, *, owner: str, nonce: Nonce) -> None:
-        """`owner`: the deployment; `nonce`: draws a text that no other write has."""
+    def __init__(
+        self,
+        store: RecordStore,
+        *,
+        owner: str,
+        nonce: Nonce,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`owner`: the deployment; `nonce`: draws a text that no other write has; `clock`: seconds that never jump."""
         self._store = store
         self._owner = owner
         self._nonce = nonce
         self._decoded: dict[str, tuple[str, CellRecord]] = {}
+        at_once = store.limits.calls_at_once
+        self._threads = None if at_once is None else ThreadPoolExecutor(at_once, thread_name_prefix="records")
+        apart = store.limits.writes_apart_seconds
+        self._cells = Gathering[CellWish, Outcome](
+            self._cell_change,
+            attempt=self._attempt,
+            apart_seconds=apart,
+            clock=clock,
+            sleep=sleep,
+            chance=chance,
+        )
+        self._deployment = Gathering[DeploymentTransition, DeploymentRecord | None](
+            self._deployment_change,
+            attempt=self._attempt,
+            apart_seconds=apart,
+            clock=clock,
+            sleep=sleep,
+            chance=chance,
+        )
 
     async def all(self) -> AllRecords:
         """Every record. Raises StoreUnavailable, and RecordUnreadable for the deployment's own."""
-        return await asyncio.to_thread(self._read_all)
+        return await self._called(self._read_all)
 
     async def cell(self, cell: str) -> CellRecord | None:
         """One cell's record. Raises RecordUnreadable, StoreUnavailable."""
-        return await asyncio.to_thread(read_cell, self._store, cell, decode=self._decode)
+        return await self._called(partial(read_cell, self._store, cell, decode=self._decode))
 
     async def deployment(self) -> DeploymentRecord:
         """The deployment's record. Raises RecordUnreadable, StoreUnavailable."""
-        return await asyncio.to_thread(read_deployment, self._store, owner=self._owner)
+        return await self._called(partial(read_deployment, self._store, owner=self._owner))
 
     async def create(self, cell: str, record: CellRecord) -> CellRecord:
         """Store a cell's first record; another's, if it was quicker, stands."""
-        return await asyncio.to_thread(create_cell, self._store, cell, record, nonce=self._nonce)
+        created = await self._called(partial(create_cell, self._store, cell, record, nonce=self._nonce))
+        self._cells.wrote(cell)
+        return created
 
     async def change(self, cell: str, transition: Callable[[CellRecord], Outcome], *, uid: str) -> Outcome:
         """Change one cell's record by compare-and-set; see `cell_records.change`."""
         owned = Owned(owner=self._owner, uid=uid)
-        return await asyncio.to_thread(
-            change_cell,
-            self._store,
-            cell,
-            transition,
-            owned=owned,
-            nonce=self._nonce,
-            decode=self._decode,
-        )
+        return await self._cells.made(cell, CellWish(transition=transition, owned=owned))
 
-    async def change_deployment(
-        self, transition: Callable[[DeploymentRecord], DeploymentRecord | None]
-    ) -> DeploymentRecord | None:
+    async def change_deployment(self, transition: DeploymentTransition) -> DeploymentRecord | None:
         """Change the deployment's record by compare-and-set; None if the transition declined."""
-        return await asyncio.to_thread(
-            change_deployment, self._store, transition, owner=self._owner, nonce=self._nonce
-        )
+        return await self._deployment.made(DEPLOYMENT_KEY, transition)
+
+    def _cell_change(self, cell: str, wishes: list[CellWish]) -> Change[Outcome]:
+        return CellChange(self._store, cell, wishes, nonce=self._nonce(), decode=self._decode)
+
+    def _deployment_change(
+        self, _: str, wishes: list[DeploymentTransition]
+    ) -> Change[DeploymentRecord | None]:
+        return DeploymentChange(self._store, wishes, owner=self._owner, nonce=self._nonce())
+
+    async def _attempt(self, change: Change[T]) -> Settled[T] | Again:
+        return await self._called(change.attempt)
+
+    async def _called(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _read_all(self) -> AllRecords:
         cells: dict[str, CellRecord] = {}

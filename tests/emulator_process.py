@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,6 +71,18 @@ class CloudDoor:
 
     def put_write_quota(self, writes_per_minute: int) -> None:
         _checked(self.http.put("/_control/quota", json={"writes_per_minute": writes_per_minute}))
+
+    def put_faults(self, faults: Mapping[str, Mapping[str, Any]]) -> None:
+        """Exactly these are on from now."""
+        _checked(self.http.put("/_control/faults", json={"faults": faults}))
+
+    def struck(self, fault: str) -> int:
+        """How often a fault has struck since the world began."""
+        return int(self._get("/_control/faults")["struck"][fault])
+
+    def make_bucket(self, name: str) -> None:
+        """A bucket of Cloud Storage."""
+        _checked(self.http.post("/storage/v1/b", json={"name": name}))
 
     def identity_token(self, *, email: str, audience: str, lifetime_seconds: float | None = None) -> str:
         body = {"email": email, "audience": audience, "lifetime_seconds": lifetime_seconds}

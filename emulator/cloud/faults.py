@@ -1,5 +1,5 @@
 """What can be made to go wrong in the stand-in Google Cloud: the catalogue. What a stroke does is written where the
-normal course is (`world`, `fleet`, `rate_faults`, `worker_pool_routes`).
+normal course is (`world`, `fleet`, `rate_faults`, `worker_pool_routes`, `object_storage_routes`).
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,9 @@ CONTRACT = "https://cloud.google.com/run/docs/container-contract"
 QUOTAS = "https://cloud.google.com/run/quotas"
 ERRORS = "https://cloud.google.com/apis/design/errors#handling_errors"
 ETAGS = "https://google.aip.dev/154"
+STORAGE_QUOTAS = "https://cloud.google.com/storage/quotas#objects"
+STORAGE_ERRORS = "https://cloud.google.com/storage/docs/json_api/v1/status-codes"
+STORAGE_PRECONDITIONS = "https://cloud.google.com/storage/docs/request-preconditions"
 ASSUMED = "assumed: Google promises nothing here"
 
 
@@ -34,6 +37,11 @@ class Fault(StrEnum):
     EARLY_REPLACEMENT = "early-replacement"
     FOREIGN_WRITE = "foreign-write"
     POOL_DELETED = "pool-deleted"
+    STORAGE_WRITE_RATE = "storage-write-rate"
+    STORAGE_UNAVAILABLE = "storage-unavailable"
+    STORAGE_REPLY_LOST = "storage-reply-lost"
+    STORAGE_SLOW = "storage-slow"
+    STORAGE_RACED = "storage-raced"
 
 
 CloudFaults = Faults[Fault]
@@ -51,16 +59,19 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             ),
             QUOTAS,
             share(1),
+            aimed=True,
         ),
         Fault.WRITE_QUOTA: Description(
             sentence="Writes above so many a minute are refused with 429, if that is less than the quota.",
             source=QUOTAS,
             parameters=(Parameter(name="writes_per_minute", default=30, whole=True),),
+            aimed=True,
         ),
         Fault.STALE_ETAG: on_occasion(
             "The worker pool changes just before a write with an etag, which is refused with 409.",
             ETAGS,
             share(0.3),
+            aimed=True,
         ),
         Fault.UNAVAILABLE: on_occasion(
             "A call of the Admin API is answered with 503, and nothing is done.", ERRORS, share(0.3)
@@ -80,9 +91,13 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             ),
             ASSUMED,
             seconds(300),
+            aimed=True,
         ),
         Fault.OPERATION_FAILED: on_occasion(
-            "A written count takes no effect, and its operation fails with INTERNAL.", ERRORS, share(0.3)
+            "A written count takes no effect, and its operation fails with INTERNAL.",
+            ERRORS,
+            share(0.3),
+            aimed=True,
         ),
         Fault.SETTLED_EARLY: on_occasion(
             (
@@ -127,6 +142,30 @@ CATALOGUE: Mapping[Fault, Description] = MappingProxyType(
             "Another hand deletes a worker pool, any of them, with whatever runs in it.",
             f"{WORKER_POOLS}/delete",
             per_minute(1),
+        ),
+        Fault.STORAGE_WRITE_RATE: Description(
+            sentence="Writes of one object in Cloud Storage above so many a second are refused with 429.",
+            source=STORAGE_QUOTAS,
+            parameters=(Parameter(name="writes_per_second", default=1, least=0.001),),
+        ),
+        Fault.STORAGE_UNAVAILABLE: on_occasion(
+            "A call of Cloud Storage is answered with 503, and nothing is done.", STORAGE_ERRORS, share(0.3)
+        ),
+        Fault.STORAGE_REPLY_LOST: on_occasion(
+            "A write to Cloud Storage is done, and the connection breaks without a reply.",
+            STORAGE_ERRORS,
+            share(0.3),
+        ),
+        Fault.STORAGE_SLOW: on_occasion(
+            "A call of Cloud Storage is done, and its reply held back for so long.",
+            STORAGE_ERRORS,
+            seconds(10),
+            share(0.1),
+        ),
+        Fault.STORAGE_RACED: on_occasion(
+            "Another hand writes an object anew, unchanged, just before a write with its generation, which is refused with 412.",
+            STORAGE_PRECONDITIONS,
+            share(0.3),
         ),
     }
 )

@@ -52,6 +52,14 @@ class BucketExistsError(StorageError):
     http_code, reason = 409, "conflict"
 
 
+class TooManyWritesError(StorageError):
+    http_code, reason = 429, "rateLimitExceeded"
+
+
+class BackendUnavailableError(StorageError):
+    http_code, reason = 503, "backendError"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preconditions:
     """What must hold of the object; generation 0 stands for "there is none"."""
@@ -94,6 +102,16 @@ class StoredObject:
     generation: int
     metageneration: int
     created_at: float
+    cache_control: str | None = None
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Checksums as the API writes them: base64, the checksum in network order."""
+        md5 = hashlib.md5(self.data, usedforsecurity=False).digest()
+        return {
+            "crc32c": base64.b64encode(crc32c(self.data).to_bytes(4, "big")).decode(),
+            "md5": base64.b64encode(md5).decode(),
+        }
 
     @property
     def etag(self) -> str:
@@ -114,11 +132,12 @@ class StoredObject:
             "contentType": self.content_type,
             "storageClass": "STANDARD",
             "size": str(len(self.data)),
-            "md5Hash": base64.b64encode(hashlib.md5(self.data, usedforsecurity=False).digest()).decode(),
-            "crc32c": base64.b64encode(crc32c(self.data).to_bytes(4, "big")).decode(),
+            "md5Hash": self.hashes["md5"],
+            "crc32c": self.hashes["crc32c"],
             "etag": self.etag,
             "timeCreated": timestamp(self.created_at),
             "updated": timestamp(self.created_at),
+            **({} if self.cache_control is None else {"cacheControl": self.cache_control}),
         }
 
 
@@ -154,10 +173,20 @@ class ObjectStore:
         content_type: str,
         preconditions: Preconditions,
         now: float,
+        cache_control: str | None = None,
+        apart_seconds: float = 0.0,
     ) -> StoredObject:
-        """Raises PreconditionFailedError or NoSuchThingError."""
+        """`apart_seconds`: how long ago the object must have been written, or this is too early; told before any
+        precondition. Raises TooManyWritesError, PreconditionFailedError or NoSuchThingError.
+        """
         objects = self.bucket(bucket)
-        preconditions.check(objects.get(name))
+        stands = objects.get(name)
+        if stands is not None and now < stands.created_at + apart_seconds:
+            raise TooManyWritesError(
+                f"The object {bucket}/{name} exceeded the rate limit for object mutation operations "
+                "(create, update, and delete). Please reduce your request rate."
+            )
+        preconditions.check(stands)
         self._last_generation = max(self._last_generation + 1, int(now * 1_000_000))
         objects[name] = StoredObject(
             bucket=bucket,
@@ -167,8 +196,24 @@ class ObjectStore:
             generation=self._last_generation,
             metageneration=1,
             created_at=now,
+            cache_control=cache_control,
         )
         return objects[name]
+
+    def written_again(self, bucket: str, name: str, *, now: float) -> bool:
+        """Another hand writes what stands there; whether anything did."""
+        stands = self.bucket(bucket).get(name)
+        if stands is not None:
+            self.write(
+                bucket,
+                name,
+                stands.data,
+                content_type=stands.content_type,
+                preconditions=Preconditions(),
+                now=now,
+                cache_control=stands.cache_control,
+            )
+        return stands is not None
 
     def read(
         self, bucket: str, name: str, *, preconditions: Preconditions, generation: int | None = None

@@ -1,8 +1,11 @@
-"""Cloud Storage's JSON API over HTTP: simple uploads, metadata, media, deletion, lists. Must not decide anything.
+"""Cloud Storage's JSON API over HTTP: simple and multipart uploads, metadata, media, deletion, lists. Must not decide
+anything but whether a fault strikes.
 
 https://cloud.google.com/storage/docs/json_api/v1/objects
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +17,10 @@ from starlette.routing import Route
 
 from emulator.cloud.accounts import Accounts, Obstacle
 from emulator.cloud.errors import InvalidArgumentError
+from emulator.cloud.faults import CloudFaults, Fault
+from emulator.cloud.multipart import BadMultipartError, Upload, parsed_upload
 from emulator.cloud.object_storage import (
+    BackendUnavailableError,
     BadStorageRequestError,
     ForbiddenError,
     NotAuthenticatedError,
@@ -22,8 +28,10 @@ from emulator.cloud.object_storage import (
     Preconditions,
     StorageError,
     StoredObject,
+    TooManyWritesError,
 )
 from emulator.cloud.wire import page_offset, page_token
+from emulator.lost_reply import LostReply
 
 Handler = Callable[[Request], Awaitable[Response]]
 MAX_RESULTS = 1000
@@ -34,6 +42,7 @@ class ObjectStorageApi:
     store: ObjectStore
     accounts: Accounts
     clock: Callable[[], float]
+    faults: CloudFaults
 
     def routes(self) -> list[Route]:
         bucket = "/storage/v1/b/{bucket}"
@@ -47,7 +56,7 @@ class ObjectStorageApi:
             (bucket + "/o/{object:path}", "DELETE", "storage.objects.delete", self._delete),
         ]
         return [
-            Route(path, _answering(self._permitted(permission, handler)), methods=[method])
+            Route(path, self._answering(self._permitted(permission, handler)), methods=[method])
             for path, method, permission, handler in calls
         ]
 
@@ -80,20 +89,34 @@ class ObjectStorageApi:
         return JSONResponse({"kind": "storage#bucket", "id": name, "name": name})
 
     async def _upload(self, request: Request) -> Response:
-        if request.query_params.get("uploadType") != "media":
-            raise BadStorageRequestError("The stand-in takes uploads of uploadType=media only.")
-        name = request.query_params.get("name", "")
-        if not name:
+        upload = await _uploaded(request)
+        bucket, now = request.path_params["bucket"], self.clock()
+        name = request.query_params.get("name") or upload.metadata.get("name")
+        if not isinstance(name, str) or not name:
             raise BadStorageRequestError("Required: the parameter name.")
-        data = await request.body()
-        stored = self.store.write(
-            request.path_params["bucket"],
-            name,
-            data,
-            content_type=request.headers.get("content-type", "application/octet-stream"),
-            preconditions=_preconditions(request),
-            now=self.clock(),
-        )
+        preconditions = _preconditions(request)
+        if preconditions.generation_match and self.faults.strike(Fault.STORAGE_RACED):
+            self.store.written_again(bucket, name, now=now)
+        limit = self.faults.numbers(Fault.STORAGE_WRITE_RATE)
+        try:
+            stored = self.store.write(
+                bucket,
+                name,
+                upload.content,
+                content_type=upload.metadata.get("contentType") or upload.content_type,
+                cache_control=upload.metadata.get("cacheControl"),
+                preconditions=preconditions,
+                now=now,
+                apart_seconds=0.0 if limit is None else 1.0 / limit["writes_per_second"],
+            )
+        except TooManyWritesError:
+            self.faults.count(Fault.STORAGE_WRITE_RATE)
+            raise
+        told = upload.metadata.get("crc32c")
+        if told is not None and told != stored.hashes["crc32c"]:
+            raise BadStorageRequestError("Provided CRC32C does not match the content.")
+        if self.faults.strike(Fault.STORAGE_REPLY_LOST):
+            return LostReply()
         return JSONResponse(_document(stored, request))
 
     async def _read(self, request: Request) -> Response:
@@ -111,7 +134,10 @@ class ObjectStorageApi:
             headers={
                 "x-goog-generation": str(stored.generation),
                 "x-goog-metageneration": str(stored.metageneration),
+                "x-goog-hash": ",".join(f"{name}={text}" for name, text in stored.hashes.items()),
+                "x-goog-storage-class": "STANDARD",
                 "etag": stored.etag,
+                "cache-control": stored.cache_control or "private, max-age=0",
             },
         )
 
@@ -140,17 +166,44 @@ class ObjectStorageApi:
             body["nextPageToken"] = page_token(offset + size)
         return JSONResponse(body)
 
+    def _answering(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            try:
+                if self.faults.strike(Fault.STORAGE_UNAVAILABLE):
+                    raise BackendUnavailableError("We encountered an internal error. Please try again.")
+                response = await handler(request)
+            except StorageError as error:
+                if error.http_code == HTTPStatus.NOT_MODIFIED:
+                    return Response(status_code=error.http_code)
+                return JSONResponse(error.body(), status_code=error.http_code)
+            slow = self.faults.strike(Fault.STORAGE_SLOW)
+            if slow is not None:
+                await _held_back(request, slow["seconds"])
+            return response
 
-def _answering(handler: Handler) -> Handler:
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except StorageError as error:
-            if error.http_code == HTTPStatus.NOT_MODIFIED:
-                return Response(status_code=error.http_code)
-            return JSONResponse(error.body(), status_code=error.http_code)
+        return answer
 
-    return answer
+
+async def _held_back(request: Request, seconds: float) -> None:
+    """For so long, or until the client has hung up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+
+async def _uploaded(request: Request) -> Upload:
+    body, content_type = await request.body(), request.headers.get("content-type", "application/octet-stream")
+    match request.query_params.get("uploadType"):
+        case "media":
+            return Upload(metadata={}, content_type=content_type, content=body)
+        case "multipart":
+            try:
+                return parsed_upload(body, content_type=content_type)
+            except BadMultipartError as error:
+                raise BadStorageRequestError(str(error)) from None
+        case _:
+            raise BadStorageRequestError("The stand-in takes uploads of uploadType=media or multipart only.")
 
 
 def _preconditions(request: Request) -> Preconditions:

@@ -78,6 +78,7 @@ class CloudStandIn:
             world=self.world,
             host=self.host,
             quota=quota,
+            aimed_quota=WriteQuota(project_number=project_number),
             tokens=tokens,
             accounts=accounts,
             clock=clock,
@@ -99,7 +100,9 @@ class CloudStandIn:
             routes=[
                 *worker_pools.routes(),
                 *secret_manager_routes(secrets, accounts),
-                *ObjectStorageApi(store=ObjectStore(), accounts=accounts, clock=clock).routes(),
+                *ObjectStorageApi(
+                    store=ObjectStore(), accounts=accounts, clock=clock, faults=self.world.faults
+                ).routes(),
                 *control.routes(),
             ],
             exception_handlers={GoogleError: _refusal},

@@ -49,6 +49,7 @@ class WorkerPoolApi:
     world: CloudWorld
     host: InstanceHost
     quota: WriteQuota
+    aimed_quota: WriteQuota
     tokens: TokenService
     accounts: Accounts
     clock: Callable[[], float]
@@ -171,7 +172,7 @@ class WorkerPoolApi:
         status = 200
         try:
             self._strike_unavailable()
-            self._take_quota(now)
+            self._take_quota(pool_id, now)
             operation = write()
         except GoogleError as error:
             status = error.http_code
@@ -195,13 +196,20 @@ class WorkerPoolApi:
             return LostReply()
         return _json(request, operation_document(operation))
 
-    def _take_quota(self, now: float) -> None:
-        numbers = self.world.faults.numbers(Fault.WRITE_QUOTA)
-        if numbers is None or numbers["writes_per_minute"] >= self.quota.writes_per_minute:
+    def _take_quota(self, pool_id: str, now: float) -> None:
+        """One write of the project's quota. One that is aimed counts only the writes that it is aimed at, beside it."""
+        faults = self.world.faults
+        numbers, only = faults.numbers(Fault.WRITE_QUOTA), faults.only(Fault.WRITE_QUOTA)
+        quota = self.aimed_quota if only else self.quota
+        if (
+            numbers is None
+            or not pool_id.startswith(only)
+            or numbers["writes_per_minute"] >= quota.writes_per_minute
+        ):
             self.quota.take(now)
             return
         try:
-            self.quota.take(now, at_most=numbers["writes_per_minute"])
+            quota.take(now, at_most=numbers["writes_per_minute"])
         except ResourceExhaustedError:
             self.world.faults.count(Fault.WRITE_QUOTA)
             raise

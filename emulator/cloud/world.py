@@ -236,10 +236,10 @@ class CloudWorld:
         previous = pool.changes[-1] if pool.changes else None
         act_at = max(now + self._delays.act.drawn(self.chance), previous.act_at if previous else now)
         done_at = max(act_at + self._delays.settle.drawn(self.chance), previous.done_at if previous else now)
-        if stuck := self.faults.strike(Fault.OPERATION_STUCK):
+        if stuck := self.faults.strike(Fault.OPERATION_STUCK, at=pool.id):
             done_at += stuck["seconds"]
         is_count = not makes_revision and pool.deleted_at is None
-        failed = is_count and self.faults.strike(Fault.OPERATION_FAILED)
+        failed = is_count and self.faults.strike(Fault.OPERATION_FAILED, at=pool.id)
         operation = Operation(name=f"{self.parent}/operations/{self._uuid()}", metadata={})
         self.operations[operation.name] = operation
         pool.changes.append(
@@ -290,7 +290,7 @@ class CloudWorld:
             pool.late_effects.clear()
             return self._move(pool, 0, StopCause.DELETED, by=change.caller, now=now, busy=busy)
         count = instance_count(change.config)
-        if count > pool.target and self.faults.strike(Fault.CPU_QUOTA):
+        if count > pool.target and self.faults.strike(Fault.CPU_QUOTA, at=pool.id):
             change.refusal = FailedPreconditionError(
                 f"Quota violated: - CpuAllocPerProjectRegion requested: {milli_cpu(change.config['template']) * count} allowed: 0"
             )
@@ -372,7 +372,7 @@ class CloudWorld:
 
     def _writable(self, pool_id: str, *, tag: str | None) -> WorkerPool:
         pool = self.worker_pool(pool_id)
-        if tag and self.faults.strike(Fault.STALE_ETAG):
+        if tag and self.faults.strike(Fault.STALE_ETAG, at=pool_id):
             pool.version = self._next_version(0)
         # AIP-154 has a stale etag refused with ABORTED; that an update mask does not switch this off is assumed.
         if tag and etag_version(tag) != str(pool.version):

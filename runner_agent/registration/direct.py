@@ -206,6 +206,7 @@ class DirectRegistration:
                 transition,
                 owned=Owned(owner=self._settings.deployment),
                 nonce=lambda: os.urandom(12).hex(),
+                sleep=self._sleep,
             )
         )
         if isinstance(outcome, Refused):
@@ -224,7 +225,9 @@ def direct_registration(
 ) -> DirectRegistration:
     """The registration of an agent that holds the App key. Raises SettingsError for what can be seen at once."""
     try:
-        store = store_at(settings.records)
+        store = store_at(
+            settings.records, endpoint=settings.storage_endpoint, anonymous=settings.storage_anonymous
+        )
         scope = Scope.named(settings.scope)
     except BadStore as error:
         raise SettingsError([f"{RECORDS}: {error}"]) from error

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from cell_records.errors import BadStore
+from cell_records.location import FORMS as STORE_FORMS
+from cell_records.location import store_at
 from github_api.values import is_login, is_repository_name
 from scaler.config.durations import FORMS as DURATION_FORMS
 from scaler.config.durations import parsed_duration
@@ -100,11 +103,14 @@ def _repository(value: str) -> str:
 
 
 def _records(value: str) -> str:
-    if not re.fullmatch(r"sqlite:/{0,3}[^/\s?#].*", value):
-        raise wrong(
-            "it does not name a store of records",
-            "Write sqlite: and a path, such as sqlite:/var/lib/runner-pool/records.db.",
-        )
+    try:
+        store_at(value)
+    except BadStore:
+        names_store = False
+    else:
+        names_store = value.startswith("gs:") or re.fullmatch(r"sqlite:/{0,3}[^/\s?#].*", value) is not None
+    if not names_store:
+        raise wrong("it does not name a store of records", f"Write {STORE_FORMS}.")
     return value
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from cell_records.cloud_storage import PUBLIC_ENDPOINT as PUBLIC_STORAGE
 from github_api.values import Scope, ScopeKind
 from scaler.cloud_run.client import PUBLIC_ENDPOINT, CredentialKind
 from scaler.config.fields import (
@@ -137,6 +138,13 @@ class SecretManagerSection(Section):
     )
 
 
+class StorageSection(Section):
+    endpoint: Url = Field(
+        PUBLIC_STORAGE,
+        description="Where records in `gs://` buckets are read and written; change it for a stand-in only",
+    )
+
+
 class ServiceSection(Section):
     host: str = Field(
         "127.0.0.1", min_length=1, description="The address to listen on; `0.0.0.0` in a container"
@@ -227,8 +235,10 @@ class Config(Section):
     github: GitHubSection
     cloud_run: CloudRunSection
     secret_manager: SecretManagerSection = SecretManagerSection()
+    storage: StorageSection = StorageSection()
     records: Records = Field(
-        description="Where the cells' records stand: `sqlite:/path/records.db` (also written `sqlite:///path/records.db`)"
+        description="Where the cells' records stand: `gs://BUCKET/FOLDER` on Google Cloud; for one machine "
+        "`sqlite:/path/records.db` (also written `sqlite:///path/records.db`)"
     )
     service: ServiceSection = ServiceSection()
     mode: Annotated[Mode, Field(strict=False)] = Field(

@@ -1,8 +1,9 @@
 """PURE: how much Cloud Run has lately been willing to start: learnt from refusals, forgotten with time.
 
 All cells of a deployment share one region and so its quota. The quota is of CPU, and pools may have machines of different
-size; what is counted here are instances, whatever their size. That is coarse, and errs for minutes at most: above what was
-there at the last refusal one cell at a time is tried, more and more rarely, and the first success ends it.
+size, so what is refused to one pool may be granted to another: a pool is held to the limit from its own first refusal on.
+What is counted are instances, whatever their size. That is coarse, and errs for minutes at most: above what was there at the
+last refusal one cell at a time is tried, more and more rarely, and the first success ends it.
 """
 
 from __future__ import annotations
@@ -26,27 +27,29 @@ def learnt(before: Capacity, cells: Iterable[CellSeen], *, now: float) -> Capaci
     cells = tuple(cells)
     # What a clock ahead of ours has written counts once its moment has come.
     refused_at = max((cell.refused_at for cell in cells if cell.refused_at <= now), default=0.0)
+    refused = frozenset(cell.pool for cell in cells if before.refused_at < cell.refused_at <= now)
     if before.limit is None and refused_at <= before.refused_at:
         return before
     there = sum(map(_surely_there, cells))
     if refused_at > before.refused_at:
         if now >= refused_at + FORGOTTEN_AFTER_SECONDS:
-            return replace(before, refused_at=refused_at, limit=None)
+            return replace(before, refused_at=refused_at, limit=None, pools=frozenset())
         # A burst is refused cell by cell; only the refusal of a try makes tries rarer.
         of_a_try = before.limit is not None and before.refused_at < before.tried_at < refused_at
         tries = before.tries + 1 if of_a_try else before.tries if before.limit is not None else 0
-        return replace(before, limit=there, refused_at=refused_at, tries=tries)
+        pools = refused if before.limit is None else before.pools | refused
+        return replace(before, limit=there, refused_at=refused_at, tries=tries, pools=pools)
     # More than the limit is a success only after a try that had its time to be refused. Otherwise containers that were being
     # replaced at the refusal, and so were not counted into the limit, are merely back.
     tried = before.refused_at < before.tried_at <= now - FIRST_TRY_SECONDS
     succeeded = before.limit is not None and there > before.limit and tried
     if succeeded or now >= before.refused_at + FORGOTTEN_AFTER_SECONDS:
-        return replace(before, limit=None)
+        return replace(before, limit=None, pools=frozenset())
     return before
 
 
 def room(known: Capacity, cells: Iterable[CellSeen]) -> int | None:
-    """How many more instances may be asked for without a try; None when nothing limits them."""
+    """How many more instances the refused pools may ask for without a try; None when nothing limits them."""
     if known.limit is None:
         return None
     return max(0, known.limit - sum(map(_held_by, cells)))

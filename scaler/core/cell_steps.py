@@ -33,6 +33,13 @@ ATTEMPTS = 4
 # How soon a zero that Cloud Run could not carry out is written again.
 ZERO_AGAIN_SECONDS = 20.0
 
+# How long a cell rests whose writes were all refused as stale: four more each second would leave the other cells none.
+STALE_SECONDS = 20.0
+STALE = (
+    f"its count could not be written: {ATTEMPTS} writes in a row were refused as stale, so something else changes this "
+    "worker pool all the time; see its lastModifier"
+)
+
 
 class Reading(Protocol):
     """One reading of a worker pool, all of one moment."""
@@ -123,6 +130,7 @@ def raising(to: int, *, size: int, now: Callable[[], float], settle_seconds: flo
         if taken:
             yield FollowUp()
             return
+    yield LeaveAlone(seconds=STALE_SECONDS, why=STALE)
 
 
 def closing(*, uid: str, now: Callable[[], float]) -> Steps:
@@ -153,6 +161,7 @@ def lowering(*, uid: str, now: Callable[[], float]) -> Steps:
         taken: bool = yield SetCount(reading=reading, count=0)
         if taken:
             return
+    yield LeaveAlone(seconds=STALE_SECONDS, why=STALE)
 
 
 def confirming(read: CellRecord, *, now: Callable[[], float]) -> Steps:

@@ -40,7 +40,9 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
     )
     writes = budget.writes.for_cells(short=short, room=largest)
     for cell, most in _spread(need.cells, short=short, writes=writes, now=seen.at):
-        more = budget.within_capacity(min(short, most))
+        more = min(short, most)
+        if pool.name in known.pools:
+            more = budget.within_capacity(more)
         if more <= 0:
             limit = Limit(
                 pool=pool.name, reason=Reason.CAPACITY_LEARNT, short=short, detail=capacity.words(known)

@@ -112,10 +112,10 @@ def _stopped(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:
 
 
 def _capacity(seen: Seen, decision: Decision) -> Iterator[str]:
-    """Above what Cloud Run has refused one cell is tried, when its time has come."""
+    """Above what Cloud Run has refused one cell of the refused pools is tried, when its time has come."""
     left = room(decision.capacity, seen.cells)
-    counts = {cell.name: cell.counted for cell in seen.cells}
-    more = [rise.to - counts[rise.cell] for rise in decision.raises]
+    counts = {cell.name: cell.counted for cell in seen.cells if cell.pool in decision.capacity.pools}
+    more = [rise.to - counts[rise.cell] for rise in decision.raises if rise.cell in counts]
     if left is None or sum(more) <= left:
         return
     if not may_try(decision.capacity, now=seen.at):

@@ -26,7 +26,7 @@ def memory_text(memory: Memory) -> str:
         )
     ]
     turns = {"at": memory.turns.at, "before": memory.turns.before, "after": memory.turns.after}
-    capacity = asdict(memory.capacity)
+    capacity = {**asdict(memory.capacity), "pools": sorted(memory.capacity.pools)}
     return json.dumps(
         {
             "surplus": dict(sorted(memory.surplus.items())),
@@ -92,4 +92,5 @@ def _capacity(document: dict[str, Any]) -> Capacity:
         refused_at=float(document.get("refused_at", 0.0)),
         tries=int(document.get("tries", 0)),
         tried_at=float(document.get("tried_at", 0.0)),
+        pools=frozenset(map(str, document.get("pools", []))),
     )

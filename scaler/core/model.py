@@ -316,12 +316,14 @@ class PoolPicture:
 class Capacity:
     """What Cloud Run has been willing to start. `limit`: how many instances were surely there when it last refused more;
     None when nothing limits growth. `tries`: how many tries above it were refused; `tried_at`: when the last was made.
+    `pools`: the pools that were refused, and no others are held to the limit.
     """
 
     limit: int | None = None
     refused_at: float = 0.0
     tries: int = 0
     tried_at: float = 0.0
+    pools: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,3 +156,17 @@ def test_a_wrong_set_is_refused(cloud: CloudDoor, faults: Any) -> None:
     assert reply.status_code == 400
     assert reply.json()["error"]["message"]
     assert cloud.http.get("/_control/faults").json()["faults"] == {}
+
+
+def test_a_quota_that_is_aimed_counts_and_refuses_the_writes_of_these_worker_pools_alone(
+    cloud: CloudDoor,
+) -> None:
+    aimed, other = f"aimed-{fresh_id()}", fresh_id()
+    for worker_pool in (aimed, other):
+        cloud.create_worker_pool(worker_pool, SLEEP)
+    before = struck(cloud, "write-quota")
+    put(cloud, {"write-quota": {"writes_per_minute": 2, "only": "aimed"}})
+    assert [patch(cloud, other, 0).status_code for _ in range(3)] == [200, 200, 200]
+    assert [patch(cloud, aimed, 0).status_code for _ in range(3)] == [200, 200, 429]
+    assert patch(cloud, other, 0).status_code == 200
+    assert struck(cloud, "write-quota") == before + 1

@@ -34,7 +34,6 @@ def config(state: State, tmp_path: Path) -> Config:
     ]
     written = yaml.safe_load(mounted)
     assert re.fullmatch(r"gs://[a-z0-9-]+/[a-z0-9-]+", written["records"])
-    written["records"] = f"sqlite:{tmp_path}/records.db"
     file = tmp_path / "runner-pool.yaml"
     file.write_text(yaml.safe_dump(written))
     return load_config(file, {"PORT": "8080"})

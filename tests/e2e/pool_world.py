@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,7 +20,9 @@ from pathlib import Path
 import yaml
 
 from cell_records.codec import cell_record
+from cell_records.location import store_at
 from cell_records.record import CellRecord
+from cell_records.store import CELL_PREFIX
 from runner_pool.provision import create_cells
 from tests.emulator_process import Emulator, running_emulator
 from tests.forwarder import Forwarder
@@ -123,15 +124,20 @@ class PoolWorld:
 
     def records(self) -> Mapping[str, CellRecord]:
         """The record of each cell that has one."""
-        database = self.folder / "records.db"
-        if not database.exists():
-            return {}
-        with contextlib.closing(sqlite3.connect(database, timeout=10)) as records:
-            try:
-                texts = records.execute("SELECT key, text FROM records WHERE key LIKE 'cells/%'").fetchall()
-            except sqlite3.OperationalError:  # the scaler is about to make the table
-                return {}
-        return {key: cell_record(text, key=key) for key, text in texts}
+        if self.location.startswith("sqlite:") and not (self.folder / "records.db").exists():
+            return {}  # looking would make it
+        store = store_at(self.location, endpoint=self.emulator.cloud_url, anonymous=True)
+        texts = store.read_all()
+        return {
+            key: cell_record(stored.text, key=key)
+            for key, stored in texts.items()
+            if key.startswith(CELL_PREFIX)
+        }
+
+    @property
+    def location(self) -> str:
+        """Where the records stand."""
+        return str(self.config["records"])
 
     def standing_leases(self) -> list[str]:
         """Every lease that stands in a record."""
@@ -165,9 +171,11 @@ def pool_world(
     seed: int = 7,
     pool_settings: Mapping[str, object] | None = None,
     store_faults: Path | None = None,
+    bucket: bool = False,
 ) -> Iterator[PoolWorld]:
     """A stand-in world with one organization, one repository `acme/widgets`, cells of these sizes, and no scaler yet.
 
+    `bucket`: whether the records stand in Cloud Storage instead of a SQLite file.
     `store_faults`: the file that says what goes wrong in the scalers' record store (`tests.faults.store`).
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -179,6 +187,9 @@ def pool_world(
             key.write_text(app["private_key"])
             key.chmod(0o600)
             records = f"sqlite:{folder / 'records.db'}"
+            if bucket:
+                emulator.cloud.make_bucket("acme-records")
+                records = "gs://acme-records/e2e"
             pool = {
                 "name": POOL,
                 "labels": list(LABELS),
@@ -205,6 +216,7 @@ def pool_world(
                     "credentials": "anonymous",
                     "writes_per_minute": 180,
                 },
+                "storage": {"endpoint": emulator.cloud_url},
                 "records": records,
                 "service": {
                     "url": forwarder.url,
@@ -227,15 +239,9 @@ def pool_world(
                 pool=POOL,
                 sizes=sizes,
                 command=AGENT,
-                env=_agent_environment(
-                    mode=mode,
-                    scaler_url=forwarder.url,
-                    emulator=emulator,
-                    app=app,
-                    key=key,
-                    records=records,
-                    pool=pool,
-                ),
+                env=agent_environment(scaler_url=forwarder.url)
+                if mode == "leased"
+                else _direct_environment(emulator=emulator, app=app, key=key, records=records, pool=pool),
             )
             world = PoolWorld(
                 emulator=emulator,
@@ -254,30 +260,35 @@ def pool_world(
         forwarder.close()
 
 
-def _agent_environment(
+def agent_environment(*, scaler_url: str) -> dict[str, str]:
+    """What an instance in leased mode is told."""
+    return {**_runner_settings(), "RUNNER_POOL_SCALER_URL": scaler_url}
+
+
+def _runner_settings() -> dict[str, str]:
+    return {
+        "RUNNER_POOL_RUNNER_COMMAND": RUNNER,
+        "RUNNER_POOL_RUNNER_HOME": str(Path.cwd()),
+        "RUNNER_POOL_ALLOW_SAME_USER": "yes",
+        "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
+    }
+
+
+def _direct_environment(
     *,
-    mode: str,
-    scaler_url: str,
     emulator: Emulator,
     app: Mapping[str, str],
     key: Path,
     records: str,
     pool: Mapping[str, object],
 ) -> dict[str, str]:
-    runner_settings = {
-        "RUNNER_POOL_RUNNER_COMMAND": RUNNER,
-        "RUNNER_POOL_RUNNER_HOME": str(Path.cwd()),
-        "RUNNER_POOL_ALLOW_SAME_USER": "yes",
-        "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
-    }
-    if mode == "leased":
-        return {**runner_settings, "RUNNER_POOL_SCALER_URL": scaler_url}
     return {
-        **runner_settings,
+        **_runner_settings(),
         "RUNNER_POOL_REGISTRATION": "direct",
         "RUNNER_POOL_DEPLOYMENT": DEPLOYMENT,
         "RUNNER_POOL_POOL": POOL,
         "RUNNER_POOL_RECORDS": records,
+        "RUNNER_POOL_STORAGE_ENDPOINT": emulator.cloud_url,
         "RUNNER_POOL_GITHUB_URL": emulator.github_api_url,
         "RUNNER_POOL_GITHUB_APP_ID": app["client_id"],
         "RUNNER_POOL_GITHUB_APP_KEY": f"file:{key}",

@@ -10,22 +10,30 @@ import pytest
 from tests.e2e.pool_world import burst, pool_world
 from tests.e2e.test_burst import all_done, assert_each_job_once, assert_most_instances, nothing_left
 
-JOBS = 60
-
 
 @pytest.mark.timeout(300)
-def test_once_as_cron_serves_sixty_jobs_on_ten_instances(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("jobs", "sizes", "bucket"),
+    [
+        pytest.param(60, (1, 1, 2, 2, 4), False, id="in SQLite"),
+        # With the instances' own account, and one write of a record a second.
+        pytest.param(12, (1, 1, 4), True, id="in a bucket"),
+    ],
+)
+def test_once_as_cron_serves_a_burst(tmp_path: Path, jobs: int, sizes: tuple[int, ...], bucket: bool) -> None:
     """Each job once, no busy instance stopped, and the last runs of `once` take everything down to zero."""
-    ledger = tmp_path / "ledger"
-    with pool_world(tmp_path / "w", sizes=(1, 1, 2, 2, 4), max_instances=10, mode="direct") as world:
-        world.emulator.github.push("acme/widgets", {"burst.yml": burst(JOBS, ledger)})
+    ledger, most = tmp_path / "ledger", sum(sizes)
+    with pool_world(tmp_path / "w", sizes=sizes, max_instances=most, mode="direct", bucket=bucket) as world:
+        if bucket:
+            world.emulator.cloud.put_faults({"storage-write-rate": {}})
+        world.emulator.github.push("acme/widgets", {"burst.yml": burst(jobs, ledger)})
         deadline, seen = time.monotonic() + 240, None
         while time.monotonic() < deadline:
             ticked = world.run("once")
             assert ticked.returncode == 0, ticked.stderr
-            seen = (all_done(world, JOBS), nothing_left(world))
+            seen = (all_done(world, jobs), nothing_left(world))
             if seen == (True, True):
                 break
         assert seen == (True, True), f"{seen}\n{ticked.stderr}"
-        assert_most_instances(world, 10)
-        assert_each_job_once(world, ledger, JOBS)
+        assert_most_instances(world, most)
+        assert_each_job_once(world, ledger, jobs)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import random
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import scaler.assembly
 from cell_records.location import store_at
@@ -16,12 +18,12 @@ from runner_pool.main import main
 from tests.faults.store import FaultyStore
 
 
-def faulty_store_at(path: Path, location: str) -> RecordStore:
+def faulty_store_at(path: Path, location: str, **access: Any) -> RecordStore:
     """The store that a setting names, behind the faults of `path`."""
-    return FaultyStore(store_at(location), path, chance=random.Random(location))
+    return FaultyStore(store_at(location, **access), path, chance=random.Random(location))
 
 
 if __name__ == "__main__":
     faults, *arguments = sys.argv[1:]
-    scaler.assembly.store_at = lambda location: faulty_store_at(Path(faults), location)  # type: ignore[attr-defined]
+    scaler.assembly.store_at = partial(faulty_store_at, Path(faults))  # type: ignore[attr-defined]
     main(arguments)

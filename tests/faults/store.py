@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cell_records.errors import StoreUnavailable
-from cell_records.store import RecordStore, Stored
+from cell_records.store import RecordStore, Stored, StoreLimits
 
 T = TypeVar("T")
 Faults = Mapping[str, Mapping[str, float]]
@@ -38,6 +38,11 @@ class FaultyStore:
     def __repr__(self) -> str:
         """For messages."""
         return repr(self._inner)
+
+    @property
+    def limits(self) -> StoreLimits:
+        """See RecordStore."""
+        return self._inner.limits
 
     def read(self, key: str) -> Stored | None:
         """See RecordStore."""

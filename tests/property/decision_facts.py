@@ -172,6 +172,7 @@ memories = some.builds(
         refused_at=MOMENTS,
         tries=some.integers(0, 5),
         tried_at=some.just(0.0) | MOMENTS,
+        pools=some.frozensets(some.sampled_from(POOLS)),
     ),
     taken=some.dictionaries(
         some.sampled_from([f"cell-{number}-{lease}" for number in range(6) for lease in range(3)]),

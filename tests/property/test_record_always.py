@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from cell_records.change import CellChange, CellWish, Owned, change_cell, read_cell
 from cell_records.codec import cell_record, cell_text, deployment_record, deployment_text
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import RecordUnreadable
+from cell_records.patience import Again
 from cell_records.record import (
     CellRecord,
     CellState,
@@ -35,7 +37,9 @@ from cell_records.record import (
     zero_confirmed,
     zeroed_by_others,
 )
-from tests.factories import NOW, a_lease, a_record, an_obstacle
+from cell_records.store import Stored, cell_key
+from tests.factories import NOW, OWNER, UID, a_lease, a_record, an_obstacle
+from tests.simulation.forgetful_store import ForgetfulStore, Spoil
 
 SETTLE = 80.0
 Change = Callable[[CellRecord], Outcome]
@@ -135,6 +139,29 @@ def test_no_life_of_a_record_breaks_what_must_always_hold(
             had_its_lease.clear()
         assert cell_record(cell_text(outcome), key="cells/a") == outcome
         record = outcome
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.sampled_from(CellState), lives(), some.sets(some.integers(0, 2)))
+def test_changes_that_are_written_together_come_out_as_one_by_one(
+    state: CellState, life: list[tuple[float, str, Change]], lost: set[int]
+) -> None:
+    """Also when writes or their replies get lost: the same outcomes, the same record, and one write that counts."""
+    one_by_one, together = ForgetfulStore(), ForgetfulStore()
+    owned = Owned(owner=OWNER, uid=UID)
+    for store in (one_by_one, together):
+        store.texts[cell_key("a")] = Stored(cell_text(a_record(state=state)), 1)
+    expected = [
+        change_cell(one_by_one, "a", change, owned=owned, nonce=lambda: "same") for _, _, change in life
+    ]
+    together.spoils.extend(Spoil.LOSE_REPLY if each else Spoil.LOSE_REQUEST for each in sorted(lost))
+    wishes = [CellWish(transition=change, owned=owned) for _, _, change in life]
+    batch = CellChange(together, "a", wishes, nonce="same")
+    while isinstance(end := batch.attempt(), Again):
+        pass
+    assert end.outcomes == expected
+    assert read_cell(together, "a") == read_cell(one_by_one, "a")
+    assert together.texts[cell_key("a")].version <= 2
 
 
 @settings(deadline=None)

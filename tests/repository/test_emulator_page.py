@@ -21,6 +21,14 @@ def test_the_page_names_each_fault_once() -> None:
     assert sorted(NAME.findall(faults_on_the_page())) == sorted([*CLOUD, *GITHUB])
 
 
+def test_the_page_names_the_faults_that_can_be_aimed() -> None:
+    (said,) = re.findall(
+        r"`stale-etag=share=1,only=linux-`\); they are (.*?)\.\n", faults_on_the_page(), re.DOTALL
+    )
+    aimed = {fault.value for fault, each in CLOUD.items() if each.aimed}
+    assert set(re.findall(r"`([a-z-]+)`", said)) == aimed
+
+
 def test_the_page_says_of_each_fault_what_the_catalogue_says() -> None:
     """But for those of the runner, of which the page tells more: what the runner makes of them."""
     listed = {

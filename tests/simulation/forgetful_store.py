@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from cell_records.errors import Conflict, StoreUnavailable
-from cell_records.store import Stored
+from cell_records.store import Stored, StoreLimits
 
 
 class Spoil(Enum):
@@ -19,6 +19,8 @@ class Spoil(Enum):
 
 class ForgetfulStore:
     """Compare-and-set in a dictionary. `spoils`: what happens to the next writes; `before_write` runs once, first."""
+
+    limits = StoreLimits()
 
     def __init__(self) -> None:
         self.texts: dict[str, Stored] = {}

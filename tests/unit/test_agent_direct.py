@@ -13,7 +13,7 @@ from cell_records.codec import cell_text, deployment_text
 from cell_records.deployment import DeploymentRecord
 from cell_records.errors import Conflict, StoreUnavailable
 from cell_records.record import CellRecord, Gate
-from cell_records.store import DEPLOYMENT_KEY, Stored, cell_key
+from cell_records.store import DEPLOYMENT_KEY, Stored, StoreLimits, cell_key
 from github_api.errors import RateLimited, Unavailable
 from github_api.secret import Secret
 from github_api.values import JitConfiguration
@@ -34,6 +34,8 @@ SETTINGS = DirectSettings(
     deployment="main",
     pool="linux",
     records="sqlite:/nowhere",
+    storage_endpoint="https://storage.googleapis.com",
+    storage_anonymous=False,
     github_url="https://api.github.com",
     app_id="Iv1.x",
     app_key="env:APP_KEY",
@@ -47,6 +49,8 @@ SETTINGS = DirectSettings(
 
 class MemoryStore:
     """A record store in a dictionary."""
+
+    limits = StoreLimits()
 
     def __init__(self) -> None:
         self.texts: dict[str, Stored] = {}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cell_records.record import CellState
 from scaler.core.cell import Step, next_step, raise_target
+from scaler.core.cell_steps import ATTEMPTS, STALE_SECONDS, LeaveAlone, Look, SetCount, lowering, raising
+from tests.factories import NOW, UID, a_record, a_worker_pool
 
 OPEN, CLOSING, ZERO = CellState.OPEN, CellState.CLOSING, CellState.ZERO
 
@@ -65,3 +69,25 @@ def test_a_raise_is_never_below_what_is_there_nor_above_the_size(
 ) -> None:
     """Whoever put it there."""
     assert raise_target(wanted=wanted, size=size, observed=observed) == target
+
+
+@pytest.mark.parametrize("count", [0, 2], ids=["to raise", "to lower"])
+def test_a_cell_whose_writes_are_all_stale_rests_and_says_why(count: int) -> None:
+    """Somebody changes it all the time; trying on and on would use up the writes of all other cells."""
+    pool = replace(a_worker_pool(), count=count)
+    record = a_record(state=CLOSING if count else OPEN)
+    steps = (
+        lowering(uid=UID, now=lambda: NOW)
+        if count
+        else raising(2, size=2, now=lambda: NOW, settle_seconds=80.0)
+    )
+    answers: dict[object, object] = {Look.WORKER_POOL: pool, Look.RECORD: record, Look.REQUESTED: 2}
+    asked, writes = next(steps), 0
+    while not isinstance(asked, LeaveAlone):
+        stale = isinstance(asked, SetCount)
+        writes += stale
+        asked = steps.send(False if stale else answers.get(asked, record))
+    assert (writes, asked.seconds) == (ATTEMPTS, STALE_SECONDS)
+    assert "refused as stale" in asked.why
+    with pytest.raises(StopIteration):
+        steps.send(None)

@@ -42,7 +42,7 @@ def plus(section: str, lines: str) -> str:
             replaced("records: sqlite:/tmp/records.db\n", ""),
             (
                 "rp.yaml:1: records: the key is missing. Add it. Where the cells' records stand: "
-                "`sqlite:/path/records.db` (also written `sqlite:///path/records.db`)."
+                "`gs://BUCKET/FOLDER` on Google Cloud; for one machine `sqlite:/path/records.db` (also written `sqlite:///path/records.db`)."
             ),
         ),
         (

@@ -41,7 +41,7 @@ def test_the_sample_loads_and_shows_every_key_with_its_default() -> None:
 
     assert keys(Config, written, set()) == set()
     assert keys(type(config.github), written["github"], {"repository"}) == set()
-    for name in ("cloud_run", "service", "times", "secret_manager"):
+    for name in ("cloud_run", "service", "times", "secret_manager", "storage"):
         assert keys(type(getattr(config, name)), written[name], set()) == set()
     assert keys(type(config.pools[0]), written["pools"][0], set()) == set()
     assert config.times == config_default("times")

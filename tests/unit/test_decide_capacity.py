@@ -1,4 +1,4 @@
-"""What Cloud Run has refused is remembered for the whole deployment, tried more and more rarely, and forgotten with time."""
+"""What Cloud Run has refused to a pool is remembered, tried more and more rarely, and forgotten with time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scaler.core.decide import decide
 from scaler.core.invariants import violations
 from scaler.core.memory_text import memory_in, memory_text
 from scaler.core.model import Capacity, CellSeen, Decision, LeaseState, Limit, Memory, Raise, Reason
-from tests.factories import NOW, a_cell, a_policy, a_pool, an_open_cell, demand, jobs, lease_seen, seen
+from tests.factories import NOW, a_cell, a_job, a_policy, a_pool, an_open_cell, demand, jobs, lease_seen, seen
 
-LEARNT = Capacity(limit=3, refused_at=NOW - 10.0)
+LEARNT = Capacity(limit=3, refused_at=NOW - 10.0, pools=frozenset({"linux"}))
 BUSY = [lease_seen(LeaseState.RUNNING, lease_id=f"lease-{n}", job_id=100 + n) for n in range(3)]
 
 
@@ -38,11 +38,11 @@ def decided(*cells: CellSeen, at: float = NOW, known: Capacity = LEARNT) -> tupl
     return decision, memory
 
 
-def test_a_refusal_limits_all_pools_to_what_was_surely_there() -> None:
+def test_a_refusal_limits_its_pool_to_what_was_surely_there() -> None:
     """No other cell is stormed: not the refused four count, but the three that run."""
     made, memory = decided(serving(), refused("a", at=NOW - 5.0), a_cell("b", size=4), known=Capacity())
     assert made.raises == ()
-    assert memory.capacity == Capacity(limit=3, refused_at=NOW - 5.0)
+    assert memory.capacity == Capacity(limit=3, refused_at=NOW - 5.0, pools=frozenset({"linux"}))
     assert (
         Limit(
             pool="linux",
@@ -53,6 +53,27 @@ def test_a_refusal_limits_all_pools_to_what_was_surely_there() -> None:
         in made.limits
     )
     assert made.look_again_at <= NOW + 30.0
+
+
+def test_another_pool_grows_until_it_is_refused_itself() -> None:
+    """What one size of machine finds no room for may have room for another."""
+    policy = a_policy(a_pool(maximum=50), a_pool(name="small", labels=("small",), maximum=50))
+    queue = demand(*jobs(9), *(a_job(number=50 + number, labels=("small",)) for number in range(5)))
+    small = [a_cell(name, size=4, pool="small") for name in ("t", "u")]
+    facts = seen(serving(), refused("a", at=NOW - 5.0), a_cell("b", size=4), *small, demand=queue)
+    made, memory = decide(policy, facts, Memory())
+    assert violations(policy, facts, made) == []
+    assert sorted(rise.cell for rise in made.raises) == ["t", "u"]
+    assert [limit.pool for limit in made.limits if limit.reason is Reason.CAPACITY_LEARNT] == ["linux"]
+
+    then = replace(
+        facts,
+        cells=(*facts.cells[:3], replace(refused("t", at=NOW + 3.0), pool="small"), small[1]),
+        at=NOW + 4.0,
+    )
+    made, memory = decide(policy, then, memory)
+    assert made.raises == ()
+    assert memory.capacity.pools == {"linux", "small"}
 
 
 def test_up_to_the_limit_growth_is_free() -> None:

@@ -55,6 +55,27 @@ def test_share_after_and_most_limit_every_fault_of_an_occasion(fault: Any) -> No
     assert faults.strike(fault) is None
 
 
+@pytest.mark.parametrize("fault", [fault for fault in ON_OCCASION if BOTH[fault].aimed])
+def test_an_aimed_fault_spares_all_others_and_their_occasions_do_not_count(fault: Any) -> None:
+    faults = switchboard()
+    faults.replace({fault: {"share": 1, "after": 1, "only": "linux-"}}, now=0)
+    assert faults.switched_on()[fault]["only"] == "linux-"
+    names = ["mac-a", "linux-a", "mac-a", "linux-b", "mac-a", ""]
+    assert [name for name in names if faults.strike(fault, at=name)] == ["linux-b"]
+    faults.replace({fault: {"share": 1}}, now=0)
+    assert all(faults.strike(fault, at=name) for name in names)
+
+
+def test_only_aimed_faults_take_a_name_and_only_a_text_is_one() -> None:
+    aim = fault_argument("stale-etag=share=1,only=linux-", BOTH)
+    assert aim == ("stale-etag", {"share": 1.0, "only": "linux-"})
+    for text in ("slow-start=only=linux-", "github-5xx=only=linux-"):
+        with pytest.raises(WrongFault, match="no parameter 'only'"):
+            fault_argument(text, BOTH)
+    with pytest.raises(WrongFault, match="beginning of a name"):
+        switchboard().replace({"stale-etag": {"only": 3}}, now=0)
+
+
 def test_a_fault_that_is_off_draws_no_chance() -> None:
     faults = switchboard()
     before = faults.chance.getstate()

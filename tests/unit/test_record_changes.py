@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
 import pytest
 
 from cell_records.change import (
-    ATTEMPTS,
+    CellChange,
+    CellWish,
     Owned,
+    Settled,
     change_cell,
     change_deployment,
     create_cell,
@@ -20,6 +23,7 @@ from cell_records.change import (
 from cell_records.codec import cell_text
 from cell_records.deployment import DeploymentRecord, asked_for, led_by
 from cell_records.errors import RecordUnreadable, StoreUnavailable
+from cell_records.patience import ATTEMPTS, UNKNOWN_MOST, Again
 from cell_records.record import CellRecord, CellState, Outcome, Refusal, closed, leased
 from cell_records.store import Stored, cell_key
 from tests.factories import NOW, OWNER, UID, a_lease, a_record, made, refusal
@@ -76,6 +80,68 @@ def test_a_write_whose_reply_was_lost_is_found_by_its_nonce_and_not_made_twice()
     record = made(changed(store, a_grant()))
     assert [lease.id for lease in record.leases] == ["lease-1"]
     assert (store.writes, record) == (1, stored(store))
+
+
+def test_a_change_that_would_not_be_the_same_twice_is_made_once_all_the_same() -> None:
+    """Only the nonce tells that it was made."""
+    store = holding(a_record())
+    store.spoils.append(Spoil.LOSE_REPLY)
+    record = made(changed(store, one_boot_more))
+    assert (len(record.ended_boots), record) == (1, stored(store))
+
+
+def one_boot_more(record: CellRecord) -> CellRecord:
+    """A change that is not idempotent, unlike those of the protocol."""
+    return replace(record, ended_boots=(*record.ended_boots, f"ended-{len(record.ended_boots)}"))
+
+
+def test_several_wishes_are_one_write_and_each_hears_what_became_of_it() -> None:
+    """In their order: a lease that comes first keeps the gate open, and a closed gate refuses the next."""
+    store = holding(a_record())
+    others = Owned(owner="others", uid=UID)
+    wishes = [CellWish(transition=a_grant(number), owned=OURS) for number in (1, 2)]
+    wishes += [CellWish(transition=closed, owned=OURS), CellWish(transition=closed, owned=others)]
+    end = CellChange(store, CELL, wishes, nonce="mine").attempt()
+    assert isinstance(end, Settled)
+    first, second, close, foreign = end.outcomes
+    assert [lease.id for lease in made(first).leases] == ["lease-1"]
+    assert made(second) == stored(store)
+    assert (refusal(close), refusal(foreign)) == (Refusal.LEASES_STAND, Refusal.FOREIGN)
+    assert (store.writes, end.wrote) == (1, True)
+
+
+def test_wishes_whose_write_was_beaten_are_all_decided_again() -> None:
+    """A refusal that rests on a lease which was never written is none."""
+    store = holding(a_record())
+    store.before_write.append(lambda: made(changed(store, closed, nonce="others")))
+    wishes = [CellWish(transition=each, owned=OURS) for each in (a_grant(1), closed)]
+    change = CellChange(store, CELL, wishes, nonce="mine")
+    assert change.attempt() is Again.BEATEN
+    end = change.attempt()
+    assert isinstance(end, Settled)
+    assert refusal(end.outcomes[0]) is Refusal.GATE_CLOSED
+    assert made(end.outcomes[1]) == stored(store)
+
+
+def test_wishes_whose_reply_was_lost_have_the_outcomes_of_that_write() -> None:
+    store = holding(a_record())
+    store.spoils.append(Spoil.LOSE_REPLY)
+    wishes = [CellWish(transition=each, owned=OURS) for each in (one_boot_more, a_grant(1), one_boot_more)]
+    change = CellChange(store, CELL, wishes, nonce="mine")
+    assert change.attempt() is Again.UNKNOWN
+    end = change.attempt()
+    assert isinstance(end, Settled)
+    assert [len(made(each).ended_boots) for each in end.outcomes] == [1, 1, 2]
+    assert (made(end.outcomes[2]), store.writes) == (stored(store), 1)
+
+
+def test_a_store_that_loses_every_write_is_given_up_long_before_the_races_are() -> None:
+    """Each silent write may take a whole time-out."""
+    store = holding(a_record())
+    store.spoils.extend([Spoil.LOSE_REQUEST] * 99)
+    with pytest.raises(StoreUnavailable, match="loses writes"):
+        changed(store, closed)
+    assert store.writes == UNKNOWN_MOST
 
 
 def test_a_write_that_was_lost_on_its_way_is_made_again() -> None:

@@ -12,6 +12,7 @@ from scaler.cell_directory import (
     POOL_LABEL,
     SIZE_LABEL,
     SIZE_MAX,
+    SLOW_CHANGE_SECONDS,
     Cell,
     CellDirectory,
     cell_in,
@@ -202,3 +203,22 @@ def test_a_secret_does_not_show_in_a_cells_repr() -> None:
     directory = a_directory()
     directory.take([with_secret("hunter2")], read_at=NOW)
     assert "hunter2" not in repr(directory.cells)
+
+
+def test_a_change_that_lasts_is_told_with_the_moment_it_was_seen_and_a_new_change_begins_anew() -> None:
+    directory = a_directory()
+
+    def told(seconds: float, **changed: object) -> str | None:
+        pool = replace(labelled(), **changed)  # type: ignore[arg-type]  # its fields
+        directory.take([pool], read_at=NOW + seconds)
+        return directory.cells["linux-a"].slow(now=NOW + seconds)
+
+    changing = {"generation": 5, "observed_generation": 4, "reconciling": True}
+    assert told(0.0, **changing) is None
+    assert told(SLOW_CHANGE_SECONDS - 0.1, **changing) is None
+    assert told(SLOW_CHANGE_SECONDS, **changing) == (
+        "Cloud Run has not finished the change of this worker pool that was seen at 13:46:40 UTC"
+    )
+    assert told(SLOW_CHANGE_SECONDS + 1.0, **{**changing, "generation": 6}) is None
+    assert told(SLOW_CHANGE_SECONDS + 2.0) is None
+    assert told(SLOW_CHANGE_SECONDS + 3.0, **changing) is None

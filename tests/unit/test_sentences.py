@@ -212,7 +212,7 @@ QUEUE = replace(FULL, demand=demand(*jobs(3)))
         (
             a_pool(),
             replace(QUEUE, cells=(*QUEUE.cells, a_cell("b", size=9))),
-            Memory(capacity=Capacity(limit=3, refused_at=NOW - 5.0, tries=2)),
+            Memory(capacity=Capacity(limit=3, refused_at=NOW - 5.0, tries=2, pools=frozenset({"linux"}))),
             "pool linux stays 3 instances short: Cloud Run refused more than 3 instances at 13:46 UTC; one try every 4 minutes",
         ),
         (

@@ -1,4 +1,4 @@
-"""The SQLite store: compare-and-set on one file, also between processes."""
+"""What only the SQLite store has: one file, also between processes. `tests/conformance/test_record_stores.py` holds for all."""
 
 from __future__ import annotations
 
@@ -38,37 +38,6 @@ for _ in range(int(sys.argv[2])):
             lost += 1
 print(lost)
 """
-
-
-def test_what_was_set_is_read_back_with_its_version(tmp_path: Path) -> None:
-    """Versions count from 1."""
-    store = SqliteStore(str(tmp_path / "records.db"))
-    assert store.read("a") is None
-    assert store.compare_and_set("a", "one", expected=None) == 1
-    assert store.compare_and_set("a", "two", expected=1) == 2
-    assert store.compare_and_set("b", "three", expected=None) == 1
-    assert store.read("a") == Stored("two", 2)
-    assert store.read_all() == {"a": Stored("two", 2), "b": Stored("three", 1)}
-
-
-@pytest.mark.parametrize("expected", [None, 0, 2])
-def test_another_version_than_the_expected_one_is_a_conflict_and_changes_nothing(
-    tmp_path: Path, expected: int | None
-) -> None:
-    """Also for a key that should not be there yet."""
-    store = SqliteStore(str(tmp_path / "records.db"))
-    store.compare_and_set("a", "one", expected=None)
-    with pytest.raises(Conflict, match="'a'"):
-        store.compare_and_set("a", "two", expected=expected)
-    assert store.read("a") == Stored("one", 1)
-
-
-def test_a_missing_key_is_not_changed(tmp_path: Path) -> None:
-    """A record that was removed does not come back by a late write."""
-    store = SqliteStore(str(tmp_path / "records.db"))
-    with pytest.raises(Conflict):
-        store.compare_and_set("a", "two", expected=1)
-    assert store.read("a") is None
 
 
 def test_a_store_survives_its_process(tmp_path: Path) -> None:
@@ -209,10 +178,29 @@ def test_a_location_names_its_store(location: str, path: str) -> None:
     assert repr(store_at(location)) == f"sqlite:{path}"
 
 
+@pytest.mark.parametrize("location", ["gs://acme-records/linux", "gs://acme.example_1/a/b.c", "gs://abc/d/"])
+def test_a_bucket_and_a_folder_in_it_name_a_store(location: str) -> None:
+    """Nothing is opened before the first call."""
+    assert repr(store_at(location)) == location.rstrip("/")
+
+
 @pytest.mark.parametrize(
-    "location", ["", "sqlite", "sqlite:", "sqlite:///", "postgres://db", "/var/lib/records.db"]
+    "location",
+    [
+        *("", "sqlite", "sqlite:", "sqlite:///", "postgres://db", "/var/lib/records.db"),
+        *(
+            "gs://",
+            "gs://bucket",
+            "gs://bucket/",
+            "gs:bucket/folder",
+            "gs://Bucket/folder",
+            "gs://bucket//folder",
+        ),
+        *("gs://bucket/folder?x=1", "gs://bucket/a b", "gs://b/folder"),
+    ],
 )
 def test_a_location_that_names_no_store_is_refused_with_an_example(location: str) -> None:
     """The message shows what to write."""
-    with pytest.raises(BadStore, match=re.escape("sqlite:/var/lib/runner-pool/records.db")):
+    with pytest.raises(BadStore, match=re.escape("sqlite:/var/lib/runner-pool/records.db")) as caught:
         store_at(location)
+    assert "gs://BUCKET/FOLDER" in str(caught.value)
