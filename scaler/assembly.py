@@ -30,7 +30,8 @@ from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy, Reason
 from scaler.demand_watch import DemandWatch, StartedJob
 from scaler.errors import CloudRunError, GitHubRefused, NotFound, RecordsUnusable, SecretUnreadable
-from scaler.identity import Identity, PublishedKeys
+from scaler.identity import Identity
+from scaler.identity_keys import PublishedKeys
 from scaler.instances import Instances
 from scaler.leadership import Leadership
 from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Mind, Terms

@@ -79,6 +79,11 @@ class CloudDoor:
         )
         return str(_checked(reply).json()["token"])
 
+    def rotate_identity_keys(self, *, withdraw: bool = False) -> str:
+        """The id of the key that signs from now on."""
+        reply = self.http.post("/_control/identity_keys", json={"withdraw": withdraw})
+        return str(_checked(reply).json()["kid"])
+
     def create_worker_pool(
         self,
         worker_pool: str,

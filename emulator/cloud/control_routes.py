@@ -37,6 +37,7 @@ class ControlDoor:
             Route("/_control/writes", self._writes, methods=["GET"]),
             Route("/_control/secrets/{project}/{secret}", self._put_secret, methods=["PUT"]),
             Route("/_control/identity_token", self._identity_token, methods=["POST"]),
+            Route("/_control/identity_keys", self._rotate_identity_keys, methods=["POST"]),
             Route("/_control/quota", self._put_quota, methods=["PUT"]),
             Route("/_control/faults", self._faults, methods=["GET"]),
             Route("/_control/faults", self._put_faults, methods=["PUT"]),
@@ -123,6 +124,12 @@ class ControlDoor:
             email=_text(body, "email"), audience=_text(body, "audience"), lifetime_seconds=lifetime
         )
         return JSONResponse({"token": token})
+
+    async def _rotate_identity_keys(self, request: Request) -> Response:
+        withdraw = (await _body(request)).get("withdraw", False)
+        if not isinstance(withdraw, bool):
+            raise InvalidArgumentError("'withdraw' must be true or false.")
+        return JSONResponse({"kid": self.tokens.rotate(withdraw=withdraw)}, status_code=201)
 
     async def _put_quota(self, request: Request) -> Response:
         limit = (await _body(request)).get("writes_per_minute")

@@ -15,14 +15,23 @@ TOKEN_LIFETIME_SECONDS = 3600
 
 
 class TokenService:
-    """One signing key for the life of the emulator. `issuer` is asked at each use: the url is known late."""
+    """Signs with the newest of its keys and publishes all that were not withdrawn. `issuer` is asked at each use: the url
+    is known late.
+    """
 
     def __init__(self, *, clock: Callable[[], float], issuer: Callable[[], str]) -> None:
         self._clock = clock
         self._issuer = issuer
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._key_id = secrets.token_hex(20)
+        self._keys: dict[str, rsa.RSAPrivateKey] = {}
+        self._key_id = self.rotate()
         self._owner_of_access_token: dict[str, str] = {}
+
+    def rotate(self, *, withdraw: bool = False) -> str:
+        """A new key, which signs and is published from now on; its id. `withdraw`: those before it are published no longer."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key_id = secrets.token_hex(20)
+        self._keys = {**({} if withdraw else self._keys), self._key_id: key}
+        return self._key_id
 
     def identity_token(
         self,
@@ -44,7 +53,7 @@ class TokenService:
         }
         if with_email:
             claims |= {"email": email, "email_verified": True}
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._key_id})
+        return jwt.encode(claims, self._keys[self._key_id], algorithm="RS256", headers={"kid": self._key_id})
 
     def access_token(self, *, email: str) -> str:
         """A bearer token that `owner` knows again."""
@@ -59,19 +68,20 @@ class TokenService:
 
     def public_keys(self) -> dict[str, Any]:
         """A JWKS, as at https://www.googleapis.com/oauth2/v3/certs."""
-        key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return {
-            "keys": [
+        published = []
+        for key_id, key in self._keys.items():
+            numbers = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+            published.append(
                 {
                     "kty": "RSA",
                     "alg": "RS256",
                     "use": "sig",
-                    "kid": self._key_id,
-                    "n": key["n"],
-                    "e": key["e"],
+                    "kid": key_id,
+                    "n": numbers["n"],
+                    "e": numbers["e"],
                 }
-            ]
-        }
+            )
+        return {"keys": published}
 
 
 def account_number(email: str) -> str:
