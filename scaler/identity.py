@@ -123,11 +123,16 @@ def _checked_times(claims: Mapping[str, Any], *, now: float) -> float:
 
 def check_secret(given: str | None, known: Iterable[Secret], *, cell: str) -> None:
     """Compare the header X-Cell-Secret with the cell's secrets in constant time. Raises BadSecret."""
+    if not is_secret_of(given, known):
+        raise BadSecret(cell)
+
+
+def is_secret_of(given: str | None, known: Iterable[Secret]) -> bool:
+    """Whether the header X-Cell-Secret holds one of a cell's secrets; compared in constant time."""
     shown = (given or "").encode("utf-8", "surrogateescape")
     # Every candidate is compared, so that the time does not tell which of two was right.
     fits = [hmac.compare_digest(shown, secret.reveal().encode()) for secret in known]
-    if not any(fits):
-        raise BadSecret(cell)
+    return any(fits)
 
 
 def _cause(error: jwt.PyJWTError) -> str:

@@ -166,7 +166,8 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
             cell=parts.admission,
             secrets=parts.directory.secrets,
             callers=frozenset(config.service.callers),
-            webhook_secret=parts.webhook_secret,
+            look_at_cells=loop.look_at_cells,
+            webhook=parts.credentials.webhook,
             on_repository=loop.nudge_repository,
             tick=_ticker(loop, parts),
             status=lambda: parts.journal.status(demand_faults=parts.demand.faults),
@@ -192,7 +193,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
             "serving", host=config.service.host, port=config.service.port, url=config.service.url
         )
         try:
-            await _serve_until_told(server, loop.run())
+            await _serve_until_told(server, loop.run(), parts.credentials.look_on_and_on())
         finally:
             await _give_up(parts)
             await parts.aclose()
@@ -224,19 +225,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _serve_until_told(server: uvicorn.Server, life: Coroutine[Any, Any, None]) -> None:
-    """Serve until a signal; a loop that breaks ends the service with its error."""
-    living = asyncio.ensure_future(life)
+async def _serve_until_told(server: uvicorn.Server, *lives: Coroutine[Any, Any, None]) -> None:
+    """Serve until a signal; the first of `lives` that breaks ends the service with its error."""
+    living = {asyncio.ensure_future(life) for life in lives}
     serving = asyncio.ensure_future(_listen(server))
     try:
-        done, _ = await asyncio.wait({living, serving}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({serving, *living}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
-        if living in done:
-            await living
+        for life in done & living:
+            await life
     finally:
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
+        for life in living:
+            life.cancel()
+        await asyncio.gather(*living, return_exceptions=True)
 
 
 async def _listen(server: uvicorn.Server) -> None:

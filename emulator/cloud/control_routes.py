@@ -38,6 +38,7 @@ class ControlDoor:
             Route("/_control/secrets/{project}/{secret}", self._put_secret, methods=["PUT"]),
             Route("/_control/identity_token", self._identity_token, methods=["POST"]),
             Route("/_control/identity_keys", self._rotate_identity_keys, methods=["POST"]),
+            Route("/_control/credentials", self._credentials, methods=["GET"]),
             Route("/_control/quota", self._put_quota, methods=["PUT"]),
             Route("/_control/faults", self._faults, methods=["GET"]),
             Route("/_control/faults", self._put_faults, methods=["PUT"]),
@@ -130,6 +131,9 @@ class ControlDoor:
         if not isinstance(withdraw, bool):
             raise InvalidArgumentError("'withdraw' must be true or false.")
         return JSONResponse({"kid": self.tokens.rotate(withdraw=withdraw)}, status_code=201)
+
+    async def _credentials(self, _: Request) -> Response:
+        return JSONResponse(self.tokens.credentials())
 
     async def _put_quota(self, request: Request) -> Response:
         limit = (await _body(request)).get("writes_per_minute")

@@ -5,6 +5,7 @@ https://cloud.google.com/docs/authentication/get-id-token. Must not know who ask
 
 import hashlib
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 TOKEN_LIFETIME_SECONDS = 3600
+TOKENS_KEPT = 4096
 
 
 class TokenService:
@@ -25,6 +27,7 @@ class TokenService:
         self._keys: dict[str, rsa.RSAPrivateKey] = {}
         self._key_id = self.rotate()
         self._owner_of_access_token: dict[str, str] = {}
+        self._identity_tokens: deque[str] = deque(maxlen=TOKENS_KEPT)
 
     def rotate(self, *, withdraw: bool = False) -> str:
         """A new key, which signs and is published from now on; its id. `withdraw`: those before it are published no longer."""
@@ -53,7 +56,9 @@ class TokenService:
         }
         if with_email:
             claims |= {"email": email, "email_verified": True}
-        return jwt.encode(claims, self._keys[self._key_id], algorithm="RS256", headers={"kid": self._key_id})
+        token = jwt.encode(claims, self._keys[self._key_id], algorithm="RS256", headers={"kid": self._key_id})
+        self._identity_tokens.append(token)
+        return token
 
     def access_token(self, *, email: str) -> str:
         """A bearer token that `owner` knows again."""
@@ -65,6 +70,13 @@ class TokenService:
         """The account behind an Authorization header, None for strangers; the stand-in lets both in."""
         scheme, _, token = (authorization or "").partition(" ")
         return self._owner_of_access_token.get(token) if scheme.lower() == "bearer" else None
+
+    def credentials(self) -> dict[str, list[str]]:
+        """Every token that was issued, by its kind; of identity tokens the last ones."""
+        return {
+            "identity_token": list(self._identity_tokens),
+            "access_token": list(self._owner_of_access_token),
+        }
 
     def public_keys(self) -> dict[str, Any]:
         """A JWKS, as at https://www.googleapis.com/oauth2/v3/certs."""
