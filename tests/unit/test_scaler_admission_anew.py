@@ -90,7 +90,8 @@ async def test_a_storm_of_wrong_secrets_reads_the_cells_every_two_seconds_at_the
         await scene.passes(0.1)
     assert 5 <= len(scene.looks) <= 6, scene.looks
     await scene.passes(CELLS_AGAIN_SECONDS)
-    assert all(await asyncio.gather(*asked))
+    async with asyncio.timeout(5):
+        assert all(await asyncio.gather(*asked))
 
 
 async def test_a_look_that_comes_to_nothing_is_told_so_and_is_one_for_all_who_wait() -> None:
@@ -99,6 +100,8 @@ async def test_a_look_that_comes_to_nothing_is_told_so_and_is_one_for_all_who_wa
     scene.read_works = False
     assert not await scene.loop.look_at_cells()
     asked = [asyncio.ensure_future(scene.loop.look_at_cells()) for _ in range(20)]
+    await a_few_turns()
     await scene.passes(CELLS_AGAIN_SECONDS + 0.1)
-    assert await asyncio.gather(*asked) == [False] * 20
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*asked) == [False] * 20
     assert scene.looks == [True, True]

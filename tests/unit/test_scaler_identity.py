@@ -172,7 +172,7 @@ async def test_a_caller_without_a_bearer_token_is_told_so(header: str | None) ->
     ("claims", "cause"),
     [
         ({"exp": now() - LEEWAY_SECONDS - 10}, "it has expired"),
-        ({"iat": now() + LEEWAY_SECONDS + 60}, "it is not valid yet"),
+        ({"iat": now() + AN_HOUR}, "it is not valid yet"),
         ({"aud": "https://another.example.com"}, "its audience is not this scaler"),
         ({"aud": f"{AUDIENCE}.evil.example"}, "its audience is not this scaler"),
         ({"iss": "https://accounts.evil.example"}, "its issuer is not the configured one"),
