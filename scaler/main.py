@@ -28,6 +28,7 @@ from scaler.errors import AddressUnusable, GitHubRefused, RecordsUnusable
 from scaler.loop import Intervals, Loop
 from scaler.observability import set_up_logging
 from scaler.plan_report import plan_document, print_plan
+from scaler.refused_callers import RefusedCallers
 from scaler.service import Service
 
 
@@ -159,6 +160,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
         clock=time.time,
     )
     parts.on_change.append(loop.nudge)
+    refused = RefusedCallers(parts.journal.said, clock=time.monotonic)
     async with httpx.AsyncClient() as http:
         service = Service(
             desk=parts.desk(loop),
@@ -170,8 +172,12 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
             webhook=parts.credentials.webhook,
             on_repository=loop.nudge_repository,
             tick=_ticker(loop, parts),
-            status=lambda: parts.journal.status(demand_faults=parts.demand.faults),
+            status=lambda: {
+                **parts.journal.status(demand_faults=parts.demand.faults),
+                "refused_callers": refused.totals(),
+            },
             ready=lambda: _why_not_ready(parts, loop),
+            on_refused=refused.note,
         )
         server = _Server(
             uvicorn.Config(

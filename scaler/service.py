@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cell_records.errors import RecordError
-from github_api.errors import GitHubError
+from github_api.errors import GitHubError, WebhookRefused
 from github_api.secret import Secret
 from github_api.webhook import WebhookEvent
 from scaler.answers import as_json, gone, http_error, refused, unavailable
@@ -35,6 +35,7 @@ from scaler.lease_desk import Ask, KnownCell, LeaseDesk
 from scaler.refusals import (
     BadIdentity,
     BadRequest,
+    BadSecret,
     BodyTooLarge,
     BodyTooSlow,
     CallerForbidden,
@@ -90,11 +91,13 @@ class Service:
         tick: Callable[[], Awaitable[Mapping[str, Any]]],
         status: Callable[[], Mapping[str, Any]],
         ready: Callable[[], str | None],
+        on_refused: Callable[[str, str], None] | None = None,
         body_within_seconds: float = BODY_WITHIN_SECONDS,
     ) -> None:
         """`cell`: a cell of this deployment by its name, or None; may raise NotReady. `look_at_cells`: read the worker pools
         again unless that was done a moment ago; whether they were read. `webhook`: None when no webhook is trusted.
-        `ready`: why the scaler is not, or None. `body_within_seconds`: how long a caller has to send a body.
+        `ready`: why the scaler is not, or None. `on_refused(code, sentence)` hears of each caller that was not let in.
+        `body_within_seconds`: how long a caller has to send a body.
         """
         self._desk = desk
         self._identity = identity
@@ -107,6 +110,7 @@ class Service:
         self._tick = tick
         self._status = status
         self._ready = ready
+        self._on_refused = on_refused
         self._body_within_seconds = body_within_seconds
         self._webhook_slots = asyncio.Semaphore(WEBHOOK_BODIES_AT_ONCE)
 
@@ -125,6 +129,10 @@ class Service:
                 Route("/readyz", self.readyz, methods=["GET"]),
             ],
             exception_handlers={
+                BadIdentity: self._not_let_in,
+                BadSecret: self._not_let_in,
+                CallerForbidden: self._not_let_in,
+                WebhookRefused: self._not_let_in,
                 Refusal: refused,
                 RecordError: unavailable,
                 GitHubError: unavailable,
@@ -135,6 +143,12 @@ class Service:
         # A redirect would lead to whatever host the caller's Host header names.
         app.router.redirect_slashes = False
         return app
+
+    async def _not_let_in(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal | WebhookRefused)
+        if self._on_refused is not None:
+            self._on_refused(error.code if isinstance(error, Refusal) else "webhook_refused", error.what)
+        return await (refused if isinstance(error, Refusal) else unavailable)(request, error)
 
     async def park(self, request: Request) -> Response:
         """POST /v1/leases."""

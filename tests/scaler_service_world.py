@@ -75,6 +75,7 @@ class World:
         self.secrets: tuple[Secret, ...] = (Secret("new"), Secret("old"))
         self.on_look: Callable[[], bool] = lambda: False
         self.looks_at_cells = 0
+        self.refused: list[tuple[str, str]] = []
         self.accounts: dict[str, str | None] = {"linux-a": ACCOUNT, "linux-any": None}
         self.faults: dict[str, str] = {}
         service = Service(
@@ -89,6 +90,7 @@ class World:
             tick=self._tick,
             status=lambda: {"pools": []},
             ready=lambda: self.not_ready,
+            on_refused=lambda code, what: self.refused.append((code, what)),
             body_within_seconds=body_within_seconds,
         )
         transport = httpx.ASGITransport(service.app(), raise_app_exceptions=False)
