@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven simulate-many check-model check format schemas bench figures lock clean
+.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven test-images simulate-many check-model check format schemas bench figures lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in G
 	@$(BIN)/runner-pool demo
 
 test: $(READY) ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simulation, vendor_failures, repository
 	$(BIN)/python -m pytest tests/unit tests/property tests/model tests/simulation tests/vendor_failures tests/repository
@@ -55,8 +55,9 @@ format: $(READY) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-schemas: $(READY) ## extract the operations we use from GitHub's published description (needs npm)
+schemas: $(READY) ## extract what we use from the published descriptions of GitHub (needs npm) and of Terraform's providers
 	$(BIN)/python -m tests.schemas.extract
+	$(BIN)/python -m tests.schemas.extract_terraform
 
 bench: $(READY) ## small benches of the real programs; each prints what it measured in this run
 	@$(BIN)/python -m bench
@@ -64,9 +65,16 @@ bench: $(READY) ## small benches of the real programs; each prints what it measu
 figures: $(READY) ## draw the figures and tables of docs/explanation/decision.md anew, from simulations: some minutes
 	$(BIN)/python -m figures
 
-lock: ## refresh requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --group dev pyproject.toml --output-file requirements.lock
+LOCKING := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate
+
+lock: ## refresh requirements.lock, and of the same versions those of the scaler's image (needs uv)
+	$(LOCKING) --group dev pyproject.toml --output-file requirements.lock
+	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
+	$(LOCKING) --constraint requirements.lock --group build --output-file requirements-build.lock
+
+test-images: $(READY) ## build both images and run them in the stand-in world: some minutes (needs root, podman, buildah, runc, debootstrap)
+	$(BIN)/python -m pytest tests/images
 
 clean: ## remove what setup and tests have made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from emulator.cloud.container_engine import ContainerEngine
 from emulator.cloud.faults import CATALOGUE as CLOUD_FAULTS
 from emulator.cloud.server import CloudStandIn
 from emulator.faults import Description, WrongFault, fault_argument
@@ -61,6 +63,8 @@ class Settings:
     project: str
     region: str
     issuer: str | None
+    container_engine: tuple[str, ...]
+    """The command that runs an image; empty: images are ignored."""
     faults: Mapping[str, Mapping[str, float]]
     """Of both sides; each name belongs to one."""
 
@@ -110,6 +114,7 @@ async def serve(
         public_url=lambda: settings.issuer or cloud_url,
         inherited_environment=environment,
         faults=settings.faults_of(CLOUD_FAULTS),
+        engine=ContainerEngine(settings.container_engine) if settings.container_engine else None,
     )
     servers = [Server(github.app), Server(cloud.app)]
     cloud_task = asyncio.create_task(cloud.run(), name="the stand-in cloud")
@@ -238,6 +243,12 @@ def settings_from(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--region", default="us-central1", help="default: us-central1")
     parser.add_argument("--issuer", help="`iss` of identity tokens (default: the stand-in cloud's url)")
     parser.add_argument(
+        "--container-engine",
+        default="",
+        metavar="COMMAND",
+        help="runs each instance's image, such as 'podman run --rm' (default: the template's command, as a process)",
+    )
+    parser.add_argument(
         "--fault",
         type=_fault,
         action="append",
@@ -256,6 +267,7 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         project=given.project,
         region=given.region,
         issuer=given.issuer,
+        container_engine=tuple(shlex.split(given.container_engine)),
         faults=dict(given.fault),
     )
 

@@ -3,15 +3,13 @@
 import os
 import queue
 import random
-import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from runner_agent.account import check_separation, runner_account
 from runner_agent.child import Child, adopt_orphans, hide_own_environment
 from runner_agent.contract import ExitReason
 from runner_agent.errors import AgentError, SettingsError
-from runner_agent.lifecycle.events import TerminationAsked
 from runner_agent.lifecycle.states import Timing
 from runner_agent.log import Journal, write_to_standard_output
 from runner_agent.registration import Boot, Registration
@@ -24,7 +22,9 @@ from runner_agent.settings import (
     Settings,
     load_settings,
 )
-from runner_agent.supervisor import ChildrenChanged, Inbox, Supervisor
+from runner_agent.signals import listen_to_signals
+from runner_agent.supervisor import Inbox, Supervisor
+from runner_agent.work_folder import prepare_work_folder
 
 _LIKELY_AGAIN = frozenset({ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.INTERNAL})
 """Cloud Run replaces a container that exits; for these the next one will say the same."""
@@ -35,7 +35,7 @@ def main() -> int:
     """Run the agent of this process; returns its exit code (docs/reference/agent.md)."""
     hide_own_environment()
     inbox: Inbox = queue.SimpleQueue()
-    was_asked = _listen_to_signals(inbox)
+    asked = listen_to_signals(inbox)
     env = dict(os.environ)
     journal = Journal(write=write_to_standard_output, wall_clock=time.time)
     try:
@@ -52,7 +52,7 @@ def main() -> int:
         reason = ExitReason.INTERNAL
     journal.info(f"leaving: {reason.word}", reason=reason.word)
     if reason in _LIKELY_AGAIN and WORKER_POOL in env:
-        _pause(random.uniform(_PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS), was_asked)  # noqa: S311 - jitter
+        asked.wait(random.uniform(_PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS))  # noqa: S311 - jitter
     return reason.value
 
 
@@ -72,6 +72,8 @@ def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason
         )
     if isinstance(settings.registration, LeasedSettings):
         check_separation(account, allow_same_user=settings.allow_same_user)
+    if settings.work_folder:
+        prepare_work_folder(settings.work_folder, account)
     if not adopt_orphans():
         journal.warning(
             "this kernel does not let us adopt orphans; what a job leaves behind may outlive its lease"
@@ -137,26 +139,3 @@ def _registration(
             scheme, _, name = direct.app_key.partition(":")
             key_variables = (name,) if scheme == "env" else ()
             return direct_registration(direct, env=env, metadata=metadata, exchange=exchange), key_variables
-
-
-def _listen_to_signals(inbox: Inbox) -> Callable[[], bool]:
-    """Handlers only enqueue. Returns whether the agent has been asked to leave."""
-    asked = False
-
-    def terminate(_number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-        inbox.put(TerminationAsked())
-
-    signal.signal(signal.SIGTERM, terminate)
-    signal.signal(signal.SIGINT, terminate)
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: inbox.put(ChildrenChanged()))
-    return lambda: asked
-
-
-def _pause(seconds: float, was_asked: Callable[[], bool]) -> None:
-    """Wait, but not longer than until SIGTERM."""
-    ends_at = time.monotonic() + seconds
-    while not was_asked() and (left := ends_at - time.monotonic()) > 0:
-        # A signal's handler runs between these short sleeps at the latest.
-        time.sleep(min(left, 0.1))

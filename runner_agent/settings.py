@@ -21,6 +21,7 @@ CELL_SECRET = "RUNNER_POOL_CELL_SECRET"  # noqa: S105 - the variable's name, not
 RUNNER_COMMAND = "RUNNER_POOL_RUNNER_COMMAND"
 RUNNER_HOME = "RUNNER_POOL_RUNNER_HOME"
 RUNNER_USER = "RUNNER_POOL_RUNNER_USER"
+WORK_FOLDER = "RUNNER_POOL_WORK_FOLDER"
 ALLOW_SAME_USER = "RUNNER_POOL_ALLOW_SAME_USER"
 MAX_LIFETIME = "RUNNER_POOL_MAX_LIFETIME"
 DEPLOYMENT = "RUNNER_POOL_DEPLOYMENT"
@@ -51,6 +52,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         RUNNER_COMMAND: "/home/runner/run.sh",
         RUNNER_HOME: "/home/runner",
         RUNNER_USER: "runner",
+        WORK_FOLDER: "",
         ALLOW_SAME_USER: "no",
         MAX_LIFETIME: "12h",
         DEPLOYMENT: "",
@@ -113,6 +115,8 @@ class Settings:
     runner_command: tuple[str, ...]
     runner_home: str
     runner_user: str
+    work_folder: str
+    """Empty: the runner makes one in its home."""
     allow_same_user: bool
     max_lifetime_seconds: float
     metadata_host: str
@@ -136,6 +140,7 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         runner_command=reader.parsed(RUNNER_COMMAND, _command, "write a command as a shell would read it"),
         runner_home=reader.parsed(RUNNER_HOME, _absolute, "write an absolute path"),
         runner_user=reader.required(RUNNER_USER, "name the runner's account, or leave it out"),
+        work_folder=reader.parsed(WORK_FOLDER, _absolute_or_none, "write an absolute path, or leave it out"),
         allow_same_user=reader.parsed(ALLOW_SAME_USER, _yes_or_no, "write yes or no"),
         max_lifetime_seconds=reader.duration(MAX_LIFETIME),
         metadata_host=reader.required(METADATA_HOST, "name the metadata server, or leave it out"),
@@ -245,7 +250,7 @@ class _Reader:
             raise SettingsError(self._problems)
 
 
-_PLACEHOLDERS = {SCALER_URL: "http://localhost", GITHUB_APP_KEY: "env:NONE", LABELS: "none"}
+_PLACEHOLDERS = {SCALER_URL: "http://localhost", GITHUB_APP_KEY: "env:NONE", LABELS: "none", WORK_FOLDER: "/"}
 """Stand in for a value that was reported as a problem, so that the other problems are found too."""
 
 
@@ -270,6 +275,10 @@ def _absolute(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError(f"{text!r} is not an absolute path")
     return text
+
+
+def _absolute_or_none(text: str) -> str:
+    return _absolute(text) if text else ""
 
 
 def _yes_or_no(text: str) -> bool:

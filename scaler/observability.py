@@ -115,7 +115,12 @@ class Journal:
         if said != self._said or record.at >= self._said_at + QUIETEST_SECONDS:
             self._said, self._said_at = said, record.at
             self._log.info(
-                "tick", leads=record.leads, pools=pools, actions=actions, faults=dict(record.faults) or None
+                "tick",
+                leads=record.leads,
+                **_totals(record.decision.pools),
+                pools=pools,
+                actions=actions,
+                faults=dict(record.faults) or None,
             )
 
     def ended(self, event: LeaseEnded) -> None:
@@ -250,6 +255,21 @@ def _actions(decision: Decision) -> list[str]:
         *(f"close {close.cell}: {close.reason.value}" for close in decision.closes),
         *(f"{limit.pool} is {limit.short} short: {limit.sentence}" for limit in decision.limits),
     ]
+
+
+def _totals(pictures: Iterable[PoolPicture]) -> dict[str, float]:
+    """Two numbers for alerts: a log-based metric takes one field of a line, and cannot look into the list of pools.
+
+    A pool that may start nothing now (paused, or `max` 0 by its schedule) is left out: its queue is meant to wait.
+    https://cloud.google.com/logging/docs/logs-based-metrics/distribution-metrics
+    """
+    serving = [each for each in pictures if not each.paused and each.max > 0]
+    return {
+        "oldest_queued_seconds": round(
+            max((each.oldest_queued_seconds or 0.0 for each in serving), default=0.0), 1
+        ),
+        "missing_instances": sum(max(0, each.wanted - each.observed) for each in serving),
+    }
 
 
 def _facts(event: LeaseEnded) -> dict[str, Any]:

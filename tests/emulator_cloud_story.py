@@ -19,7 +19,7 @@ def fixed(seconds: float) -> Span:
 class Story:
     """A world with delays that are known, a clock in hand and a host that does at once what it is told."""
 
-    def __init__(self, *, seed: int = 1, delays: Delays | None = None) -> None:
+    def __init__(self, *, seed: int = 1, delays: Delays | None = None, images_run: bool = False) -> None:
         self.now = 1000.0
         self.busy: frozenset[str] = frozenset()
         self.obeys_sigterm = True
@@ -33,6 +33,7 @@ class Story:
             chance=Random(seed),
             names=Random(seed + 1),
             secret_exists=lambda _, secret: secret == "known",
+            images_run=images_run,
         )
 
     def create(self, count: int, **template: Any) -> Operation:

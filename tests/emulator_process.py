@@ -88,6 +88,13 @@ class CloudDoor:
         reply = self.http.post("/_control/identity_keys", json={"withdraw": withdraw})
         return str(_checked(reply).json()["kid"])
 
+    def access_token(self, email: str) -> str:
+        return str(_checked(self.http.post("/_control/access_token", json={"email": email})).json()["token"])
+
+    def give_roles(self, email: str, *roles: str) -> None:
+        """The account has exactly these roles from now on."""
+        _checked(self.http.put(f"/_control/accounts/{email}", json={"roles": list(roles)}))
+
     def create_worker_pool(
         self,
         worker_pool: str,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from emulator.cloud.accounts import Accounts, UnknownRole
 from emulator.cloud.errors import InvalidArgumentError, NotFoundError
 from emulator.cloud.identity import TOKEN_LIFETIME_SECONDS, TokenService
 from emulator.cloud.instance_host import InstanceHost
@@ -24,6 +25,7 @@ class ControlDoor:
     host: InstanceHost
     secrets: SecretStore
     tokens: TokenService
+    accounts: Accounts
     quota: WriteQuota
     busy: Callable[[], frozenset[str]]
     clock: Callable[[], float]
@@ -39,6 +41,9 @@ class ControlDoor:
             Route("/_control/identity_token", self._identity_token, methods=["POST"]),
             Route("/_control/identity_keys", self._rotate_identity_keys, methods=["POST"]),
             Route("/_control/credentials", self._credentials, methods=["GET"]),
+            Route("/_control/access_token", self._access_token, methods=["POST"]),
+            Route("/_control/accounts", self._accounts, methods=["GET"]),
+            Route("/_control/accounts/{email}", self._put_account, methods=["PUT"]),
             Route("/_control/quota", self._put_quota, methods=["PUT"]),
             Route("/_control/faults", self._faults, methods=["GET"]),
             Route("/_control/faults", self._put_faults, methods=["PUT"]),
@@ -134,6 +139,22 @@ class ControlDoor:
 
     async def _credentials(self, _: Request) -> Response:
         return JSONResponse(self.tokens.credentials())
+
+    async def _access_token(self, request: Request) -> Response:
+        return JSONResponse({"token": self.tokens.access_token(email=_text(await _body(request), "email"))})
+
+    async def _accounts(self, _: Request) -> Response:
+        return JSONResponse({"accounts": self.accounts.roles()})
+
+    async def _put_account(self, request: Request) -> Response:
+        roles = (await _body(request)).get("roles")
+        if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+            raise InvalidArgumentError("'roles' must be a list of texts.")
+        try:
+            self.accounts.give(request.path_params["email"], roles)
+        except UnknownRole as error:
+            raise InvalidArgumentError(str(error)) from None
+        return JSONResponse({"roles": sorted(set(roles))})
 
     async def _put_quota(self, request: Request) -> Response:
         limit = (await _body(request)).get("writes_per_minute")

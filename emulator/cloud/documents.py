@@ -66,7 +66,19 @@ def published(document: Mapping[str, Any]) -> dict[str, Any]:
         {key: value for key, value in container.items() if key != "sandboxLauncher"}
         for container in document["template"]["containers"]
     ]
+    if "volumes" in known["template"]:
+        known["template"]["volumes"] = [_published_volume(volume) for volume in known["template"]["volumes"]]
     return known
+
+
+def _published_volume(volume: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the medium DISK, which the client does not know; where it asks for numbers it can be told."""
+    if volume.get("emptyDir", {}).get("medium") != "DISK":
+        return dict(volume)
+    return {
+        **volume,
+        "emptyDir": {key: value for key, value in volume["emptyDir"].items() if key != "medium"},
+    }
 
 
 def operation_document(operation: Operation) -> dict[str, Any]:

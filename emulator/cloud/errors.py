@@ -3,6 +3,7 @@
     GoogleError
     |- InvalidArgumentError      400  the request is wrong
     |- FailedPreconditionError   400  the request is right, the resource's state is not
+    |- UnauthenticatedError      401  the token is nobody's
     |- PermissionDeniedError     403
     |- NotFoundError             404
     |- AlreadyExistsError        409
@@ -57,6 +58,10 @@ class InvalidArgumentError(GoogleError):
 
 class FailedPreconditionError(GoogleError):
     http_code, rpc_code, status = 400, 9, "FAILED_PRECONDITION"
+
+
+class UnauthenticatedError(GoogleError):
+    http_code, rpc_code, status = 401, 16, "UNAUTHENTICATED"
 
 
 class PermissionDeniedError(GoogleError):

@@ -67,7 +67,7 @@ class TokenService:
         return token
 
     def owner(self, authorization: str | None) -> str | None:
-        """The account behind an Authorization header, None for strangers; the stand-in lets both in."""
+        """The account whose access token an Authorization header shows; None for everything else."""
         scheme, _, token = (authorization or "").partition(" ")
         return self._owner_of_access_token.get(token) if scheme.lower() == "bearer" else None
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from emulator.cloud.container_engine import ContainerEngine, volume_names
 from emulator.cloud.identity import TokenService
 from emulator.cloud.instance_process import InstanceProcess, adopt_orphans, end_strays
 from emulator.cloud.launch import SecretValue, process_plan
@@ -45,6 +46,7 @@ class InstanceHost:
         region: str,
         inherited_environment: Mapping[str, str],
         secret_value: SecretValue,
+        engine: ContainerEngine | None = None,
     ) -> None:
         self._world = world
         self._tokens = tokens
@@ -57,6 +59,7 @@ class InstanceHost:
         self._region = region
         self._inherited = inherited_environment
         self._secret_value = secret_value
+        self._engine = engine
         self._running: dict[str, Running] = {}
         self._ended: list[Running] = []
         self._nudged = asyncio.Event()
@@ -147,6 +150,16 @@ class InstanceHost:
             secret_value=self._secret_value,
         )
         directory = self._made_directory()
+        if self._engine is not None:
+            for volume in volume_names(template):
+                (directory / volume).mkdir(mode=0o755)
+            plan = self._engine.contained(
+                plan,
+                template,
+                instance=launch.instance,
+                variables=plan.variables,
+                directory=directory,
+            )
         process = InstanceProcess.start(
             plan,
             directory=directory,

@@ -1,7 +1,7 @@
 """From a revision's template to a command line and an environment. Pure.
 
 https://cloud.google.com/run/docs/container-contract. The image is not looked at: there is no registry here, so the
-command must stand in the template.
+command must stand in the template, unless `container_engine` runs images.
 """
 
 import re
@@ -35,14 +35,20 @@ class ProcessPlan:
     environment: Mapping[str, str]
     working_directory: str | None
     service_account: str | None
+    variables: frozenset[str] = frozenset()
+    """The names in `environment` that are the container's own, not what an image would bring."""
 
 
 def obstacle_to_launch(
-    template: Mapping[str, Any], *, project: str, secret_exists: Callable[[str, str], bool]
+    template: Mapping[str, Any],
+    *,
+    project: str,
+    secret_exists: Callable[[str, str], bool],
+    images_run: bool = False,
 ) -> str | None:
     """Why no container of this template can start; None when nothing is in the way."""
     container = template["containers"][0]
-    if not container.get("command"):
+    if not images_run and not container.get("command"):
         return (
             "Revision is not ready. The container has no command; the stand-in cloud ignores the image and starts "
             "template.containers[0].command with its args: set the command."
@@ -82,8 +88,7 @@ def process_plan(
     """The process of one instance of a template that `obstacle_to_launch` has nothing against."""
     container = template["containers"][0]
     environment = {name: inherited[name] for name in INHERITED_ENVIRONMENT if name in inherited}
-    environment |= dict(_variables(container, project=project, secret_value=secret_value))
-    environment |= {
+    own = dict(_variables(container, project=project, secret_value=secret_value)) | {
         "CLOUD_RUN_WORKER_POOL": worker_pool,
         "CLOUD_RUN_WORKER_POOL_REVISION": revision,
         "GCE_METADATA_HOST": metadata_host,
@@ -92,8 +97,9 @@ def process_plan(
         "EMULATOR_INSTANCE": instance,
     }
     return ProcessPlan(
-        command=(*container["command"], *container.get("args", [])),
-        environment=environment,
+        command=(*container.get("command", ()), *container.get("args", ())),
+        environment=environment | own,
+        variables=frozenset(own),
         working_directory=container.get("workingDir") or None,
         service_account=template.get("serviceAccount") or None,
     )

@@ -28,6 +28,14 @@ class NoSuchThingError(StorageError):
     http_code, reason = 404, "notFound"
 
 
+class NotAuthenticatedError(StorageError):
+    http_code, reason = 401, "authError"
+
+
+class ForbiddenError(StorageError):
+    http_code, reason = 403, "forbidden"
+
+
 class PreconditionFailedError(StorageError):
     http_code, reason = 412, "conditionNotMet"
 

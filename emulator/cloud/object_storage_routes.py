@@ -12,9 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.cloud.accounts import Accounts, Obstacle
 from emulator.cloud.errors import InvalidArgumentError
 from emulator.cloud.object_storage import (
     BadStorageRequestError,
+    ForbiddenError,
+    NotAuthenticatedError,
     ObjectStore,
     Preconditions,
     StorageError,
@@ -29,19 +32,38 @@ MAX_RESULTS = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectStorageApi:
     store: ObjectStore
+    accounts: Accounts
     clock: Callable[[], float]
 
     def routes(self) -> list[Route]:
         bucket = "/storage/v1/b/{bucket}"
-        return [
-            Route("/storage/v1/b", _answering(self._create_bucket), methods=["POST"]),
-            Route(bucket, _answering(self._get_bucket), methods=["GET"]),
-            Route("/upload" + bucket + "/o", _answering(self._upload), methods=["POST"]),
-            Route(bucket + "/o", _answering(self._listed), methods=["GET"]),
-            Route(bucket + "/o/{object:path}", _answering(self._read), methods=["GET"]),
-            Route("/download" + bucket + "/o/{object:path}", _answering(self._read), methods=["GET"]),
-            Route(bucket + "/o/{object:path}", _answering(self._delete), methods=["DELETE"]),
+        calls = [
+            ("/storage/v1/b", "POST", "storage.buckets.create", self._create_bucket),
+            (bucket, "GET", "storage.buckets.get", self._get_bucket),
+            ("/upload" + bucket + "/o", "POST", "storage.objects.create", self._upload),
+            (bucket + "/o", "GET", "storage.objects.list", self._listed),
+            (bucket + "/o/{object:path}", "GET", "storage.objects.get", self._read),
+            ("/download" + bucket + "/o/{object:path}", "GET", "storage.objects.get", self._read),
+            (bucket + "/o/{object:path}", "DELETE", "storage.objects.delete", self._delete),
         ]
+        return [
+            Route(path, _answering(self._permitted(permission, handler)), methods=[method])
+            for path, method, permission, handler in calls
+        ]
+
+    def _permitted(self, permission: str, handler: Handler) -> Handler:
+        async def checked(request: Request) -> Response:
+            match self.accounts.obstacle(request.headers.get("authorization"), permission):
+                case Obstacle.NOT_AUTHENTICATED:
+                    raise NotAuthenticatedError("Invalid Credentials")
+                case Obstacle.NOT_PERMITTED:
+                    raise ForbiddenError(
+                        f"Permission '{permission}' denied on resource (or it may not exist)."
+                    )
+                case None:
+                    return await handler(request)
+
+        return checked
 
     async def _create_bucket(self, request: Request) -> Response:
         try:

@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.cloud.accounts import Accounts
 from emulator.cloud.crc32c import crc32c
+from emulator.cloud.doorkeeper import guarded
 from emulator.cloud.errors import InvalidArgumentError, NotFoundError
 
 
@@ -57,9 +59,10 @@ class SecretStore:
         }
 
 
-def secret_manager_routes(store: SecretStore) -> list[Route]:
+def secret_manager_routes(store: SecretStore, accounts: Accounts) -> list[Route]:
     async def access(request: Request) -> Response:
         path = request.path_params
         return JSONResponse(store.access(path["project"], path["secret"], path["version"]))
 
-    return [Route("/v1/projects/{project}/secrets/{secret}/versions/{version}:access", access)]
+    handler = guarded(accounts, "secretmanager.versions.access", access)
+    return [Route("/v1/projects/{project}/secrets/{secret}/versions/{version}:access", handler)]

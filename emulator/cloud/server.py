@@ -9,6 +9,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from emulator.cloud.accounts import Accounts
+from emulator.cloud.container_engine import ContainerEngine
 from emulator.cloud.control_routes import ControlDoor
 from emulator.cloud.delays import Delays
 from emulator.cloud.errors import GoogleError
@@ -42,10 +44,12 @@ class CloudStandIn:
         inherited_environment: Mapping[str, str],
         issuer: Callable[[], str] | None = None,
         faults: Given | None = None,
+        engine: ContainerEngine | None = None,
     ) -> None:
         project_number = str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % (9 * 10**11))
         secrets = SecretStore(project_number=project_number)
         tokens = TokenService(clock=clock, issuer=issuer or public_url)
+        accounts = Accounts(owner=tokens.owner)
         quota = WriteQuota(project_number=project_number)
         self.world = CloudWorld(
             project=project,
@@ -54,6 +58,7 @@ class CloudStandIn:
             chance=Random(seed),  # noqa: S311 - arbitrary victims and delays that can be repeated, no secrets
             names=SystemRandom(),  # two worlds of one seed must not share a uid
             secret_exists=secrets.exists,
+            images_run=engine is not None,
         )
         self.world.faults.replace(faults or {}, now=clock())
         self.host = InstanceHost(
@@ -67,12 +72,14 @@ class CloudStandIn:
             region=region,
             inherited_environment=inherited_environment,
             secret_value=secrets.value,
+            engine=engine,
         )
         worker_pools = WorkerPoolApi(
             world=self.world,
             host=self.host,
             quota=quota,
             tokens=tokens,
+            accounts=accounts,
             clock=clock,
             project=project,
             project_number=project_number,
@@ -83,6 +90,7 @@ class CloudStandIn:
             host=self.host,
             secrets=secrets,
             tokens=tokens,
+            accounts=accounts,
             quota=quota,
             busy=busy,
             clock=clock,
@@ -90,8 +98,8 @@ class CloudStandIn:
         self.app = Starlette(
             routes=[
                 *worker_pools.routes(),
-                *secret_manager_routes(secrets),
-                *ObjectStorageApi(store=ObjectStore(), clock=clock).routes(),
+                *secret_manager_routes(secrets, accounts),
+                *ObjectStorageApi(store=ObjectStore(), accounts=accounts, clock=clock).routes(),
                 *control.routes(),
             ],
             exception_handlers={GoogleError: _refusal},

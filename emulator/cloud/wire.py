@@ -19,6 +19,8 @@ ENUMS: dict[str, dict[str, int]] = {
         "CONDITION_PENDING": 1, "CONDITION_RECONCILING": 2, "CONDITION_FAILED": 3, "CONDITION_SUCCEEDED": 4,
     },
     "severity": {"ERROR": 1, "WARNING": 2, "INFO": 3},
+    # DISK is in the description of the API, and in no published client; its number is assumed.
+    "medium": {"MEDIUM_UNSPECIFIED": 0, "MEMORY": 1, "DISK": 2},
     "type": {"INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST": 1, "INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION": 2},
 }  # fmt: skip
 """Field name -> name -> number: https://github.com/googleapis/googleapis/tree/master/google/cloud/run/v2"""

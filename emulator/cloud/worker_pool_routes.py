@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from emulator.cloud.accounts import Accounts
 from emulator.cloud.documents import operation_document, worker_pool_document
+from emulator.cloud.doorkeeper import guarded
 from emulator.cloud.errors import (
     GoogleError,
     InvalidArgumentError,
@@ -48,6 +50,7 @@ class WorkerPoolApi:
     host: InstanceHost
     quota: WriteQuota
     tokens: TokenService
+    accounts: Accounts
     clock: Callable[[], float]
     project: str
     project_number: str
@@ -56,16 +59,20 @@ class WorkerPoolApi:
     def routes(self) -> list[Route]:
         pools, pool = f"{PARENT}/workerPools", f"{PARENT}/workerPools/{{pool}}"
         operations, operation = f"{PARENT}/operations", f"{PARENT}/operations/{{operation}}"
+        calls = [
+            (pools, "GET", "run.workerpools.list", self._list),
+            (pools, "POST", "run.workerpools.create", self._create),
+            (pool, "GET", "run.workerpools.get", self._get),
+            (pool, "PATCH", "run.workerpools.update", self._patch),
+            (pool, "DELETE", "run.workerpools.delete", self._delete),
+            (operations, "GET", "run.operations.list", self._list_operations),
+            (f"{operation}:wait", "POST", "run.operations.get", self._wait_operation),
+            (operation, "GET", "run.operations.get", self._get_operation),
+            (operation, "DELETE", "run.operations.delete", self._delete_operation),
+        ]
         return [
-            Route(pools, self._list, methods=["GET"]),
-            Route(pools, self._create, methods=["POST"]),
-            Route(pool, self._get, methods=["GET"]),
-            Route(pool, self._patch, methods=["PATCH"]),
-            Route(pool, self._delete, methods=["DELETE"]),
-            Route(operations, self._list_operations, methods=["GET"]),
-            Route(f"{operation}:wait", self._wait_operation, methods=["POST"]),
-            Route(operation, self._get_operation, methods=["GET"]),
-            Route(operation, self._delete_operation, methods=["DELETE"]),
+            Route(path, guarded(self.accounts, permission, handler), methods=[method])
+            for path, method, permission, handler in calls
         ]
 
     async def _list(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from random import Random
 from typing import Any
 
+from emulator.cloud.container_engine import obstacle_to_containers
 from emulator.cloud.delays import Delays
 from emulator.cloud.documents import worker_pool_document
 from emulator.cloud.errors import (
@@ -58,6 +59,7 @@ class CloudWorld:
         chance: Random,
         names: Random,
         secret_exists: Callable[[str, str], bool],
+        images_run: bool = False,
     ) -> None:
         self.parent = f"projects/{project}/locations/{region}"
         self.operations: dict[str, Operation] = {}
@@ -70,6 +72,7 @@ class CloudWorld:
         self.chance = chance
         self._names = names
         self._secret_exists = secret_exists
+        self._images_run = images_run
         self._pools: dict[str, WorkerPool] = {}
         self._deleted: list[WorkerPool] = []
         self._version = 0
@@ -262,8 +265,13 @@ class CloudWorld:
             template = change.config["template"]
             pool.latest_created_revision = f"{pool.id}-{change.generation:05d}-{self._letters(3)}"
             change.failure = obstacle_to_launch(
-                template, project=self._project, secret_exists=self._secret_exists
+                template,
+                project=self._project,
+                secret_exists=self._secret_exists,
+                images_run=self._images_run,
             )
+            if change.failure is None and self._images_run:
+                change.failure = obstacle_to_containers(template)
             if change.failure is None:
                 pool.serving = Revision(name=pool.latest_created_revision, template=template)
                 actions += self.fleet.stop_all(pool, StopCause.REVISION, by=change.caller, now=now, busy=busy)

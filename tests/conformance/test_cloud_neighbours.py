@@ -171,12 +171,17 @@ def test_googles_auth_library_finds_itself_on_google_cloud(emulator: Emulator) -
     assert (claims["email"], claims["email_verified"]) == (ACCOUNT, True)
     assert claims["exp"] - claims["iat"] == 3600
 
-    emulator.cloud.http.patch(
-        f"/v2/{emulator.cloud.parent}/workerPools/asks",
-        params={"updateMask": "scaling.manualInstanceCount"},
-        json={"scaling": {"manualInstanceCount": 1}},
-        headers={"Authorization": f"Bearer {seen['access']}"},
-    ).raise_for_status()
+    def set_own_count() -> httpx.Response:
+        return emulator.cloud.http.patch(
+            f"/v2/{emulator.cloud.parent}/workerPools/asks",
+            params={"updateMask": "scaling.manualInstanceCount"},
+            json={"scaling": {"manualInstanceCount": 1}},
+            headers={"Authorization": f"Bearer {seen['access']}"},
+        )
+
+    assert set_own_count().status_code == 403
+    emulator.cloud.give_roles(ACCOUNT, "roles/run.developer")
+    assert set_own_count().status_code == 200
     assert emulator.cloud.worker_pool("asks")["lastModifier"] == ACCOUNT
 
     base = f"http://{seen['host']}/computeMetadata/v1"

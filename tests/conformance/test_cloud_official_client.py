@@ -258,3 +258,21 @@ def test_an_unknown_field_of_the_mask_is_refused(client: Any, emulator: Emulator
             client.update_worker_pool(
                 worker_pool=run_v2.WorkerPool(name=pool.name), update_mask={"paths": [path]}
             )
+
+
+def test_a_volume_on_disk_can_be_asked_for_and_read_although_the_client_does_not_know_its_medium(
+    client: Any, emulator: Emulator
+) -> None:
+    """Raw JSON asks for it; the client reads the worker pool (a number it keeps) and the operation (which leaves it out)."""
+    parent, name = emulator.cloud.parent, fresh_id()
+    volume = {"name": "work", "emptyDir": {"medium": "DISK", "sizeLimit": "10Gi"}}
+    body = {"template": {"containers": [{"image": "i", "command": ["true"]}], "volumes": [volume]}}
+    body |= {"scaling": {"manualInstanceCount": 0}}
+    reply = emulator.cloud.http.post(f"/v2/{parent}/workerPools", params={"workerPoolId": name}, json=body)
+    operation = reply.raise_for_status().json()["name"]
+    assert client.get_operation({"name": operation}).name == operation
+    (seen,) = client.get_worker_pool(name=f"{parent}/workerPools/{name}").template.volumes
+    with pytest.warns(UserWarning, match="Unrecognized Medium enum value: 2"):
+        assert seen.empty_dir.medium == 2
+    assert seen.empty_dir.size_limit == "10Gi"
+    assert emulator.cloud.worker_pool(name)["template"]["volumes"] == [volume]

@@ -163,7 +163,7 @@ def test_sigterm_during_the_good_bye_keeps_the_outcome(scaler: StubScaler, tmp_p
     with running_agent(scaler, tmp_path, "listen", "job:build", "complete:Succeeded") as agent:
         scaler.wait_for("end")
         agent.terminate()
-        assert agent.wait(within=4) == ExitReason.FINISHED.value
+        assert agent.wait(within=9) == ExitReason.FINISHED.value
     assert [request.body["outcome"] for request in scaler.of("end")] == ["finished", "finished"]
 
 

@@ -82,6 +82,33 @@ def test_the_lock_pins_and_hashes_each_dependency_and_names_no_index() -> None:
     assert "://" not in lock
 
 
+@pytest.mark.parametrize(("name", "least"), [("requirements-run.lock", 20), ("requirements-build.lock", 3)])
+def test_the_locks_of_the_image_are_parts_of_the_lock_that_is_tested(name: str, least: int) -> None:
+    """The same versions under the same conditions with the same hashes, and no index."""
+
+    def locked(file: str) -> set[str]:
+        text = tree.text_of(Path(file))
+        assert "://" not in text
+        return set(re.split(r"\n(?=\S)", text.strip()))
+
+    part = locked(name)
+    assert len(part) >= least
+    assert part <= locked("requirements.lock")
+
+
+def test_the_scalers_image_gets_what_the_package_needs_and_no_tool_of_development() -> None:
+    def names(file: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9._-]+)==", tree.text_of(Path(file)), re.MULTILINE))
+
+    project = tomllib.loads(tree.text_of(Path("pyproject.toml")))
+    needed = {re.split(r"[^a-z0-9-]", each)[0] for each in project["project"]["dependencies"]}
+    assert needed <= names("requirements-run.lock")
+    assert names("requirements-run.lock").isdisjoint(
+        {"pytest", "mypy", "ruff", "hypothesis", "matplotlib", "numpy"}
+    )
+    assert "hatchling" in names("requirements-build.lock")
+
+
 def test_every_direct_dependency_is_locked() -> None:
     locked = set(re.findall(r"^([a-z0-9._-]+)", tree.text_of(Path("requirements.lock")), re.MULTILINE))
     project = tomllib.loads(tree.text_of(Path("pyproject.toml")))
@@ -112,4 +139,5 @@ def test_the_job_of_our_own_pipeline_that_the_demo_can_run_is_there() -> None:
 
 
 def test_shell_scripts_may_be_started() -> None:
-    assert (tree.ROOT / ".ci" / "run").stat().st_mode & 0o111
+    for name in ("run", "install-image-tools"):
+        assert (tree.ROOT / ".ci" / name).stat().st_mode & 0o111, name

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.e2e.pool_world import PoolWorld
 
@@ -31,10 +32,16 @@ def crowd(jobs: int, ledger: Path, *, seconds: tuple[float, float], seed: int) -
     return files
 
 
-def workflow(name: str, lengths: Mapping[int, float], ledger: Path) -> str:
-    """A workflow with a job for each number, which notes it in `ledger` and works for so many seconds."""
+def workflow(
+    name: str, lengths: Mapping[int, float], ledger: Path, *, gated: Mapping[int, Path] = MappingProxyType({})
+) -> str:
+    """A workflow with a job for each number, which notes it in `ledger` and works for so many seconds.
+
+    `gated`: jobs that go on afterwards until this file is there.
+    """
     entries = "\n".join(
-        f"          - {{number: {number}, seconds: {seconds}}}" for number, seconds in lengths.items()
+        f"          - {{number: {number}, seconds: {seconds}, until: {gated.get(number, ledger)}}}"
+        for number, seconds in lengths.items()
     )
     return f"""
 name: {name}
@@ -51,6 +58,7 @@ jobs:
       - run: |
           echo "${{{{ matrix.number }}}}" >> {ledger}
           sleep ${{{{ matrix.seconds }}}}
+          until test -e ${{{{ matrix.until }}}}; do sleep 0.2; done
 """
 
 

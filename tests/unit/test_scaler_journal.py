@@ -113,6 +113,25 @@ def test_a_tick_is_one_line_with_numbers_and_reasons() -> None:
     assert line["pools"][0]["observed"] == 2
 
 
+def test_a_ticks_line_totals_what_alerts_watch() -> None:
+    """Over the pools that may start something now: the oldest job, and what is wanted and not there."""
+    pools = (
+        a_picture("linux", queued=1, oldest=12.34),
+        replace(a_picture("gpu", queued=1, oldest=99.96), wanted=5, observed=1),
+        replace(a_picture("spare"), wanted=0, observed=7),
+        replace(a_picture("paused", queued=1, oldest=5000.0), paused=True, wanted=50),
+        replace(a_picture("night", queued=1, oldest=6000.0), max=0, wanted=50),
+    )
+    (line,) = lines(Journal(), a_tick(Decision(pools=pools, look_again_at=NOW + 30.0)))
+    assert (line["oldest_queued_seconds"], line["missing_instances"]) == (100.0, 1 + 4)
+
+
+def test_a_ticks_line_without_queue_and_pools_totals_zero() -> None:
+    """An absent figure would be an alert's missing data, not its all-clear."""
+    (line,) = lines(Journal(), a_tick(Decision(look_again_at=NOW + 30.0)))
+    assert (line["oldest_queued_seconds"], line["missing_instances"]) == (0.0, 0)
+
+
 def test_a_tick_like_the_one_before_is_no_line() -> None:
     journal = Journal()
     later = replace(a_tick(), at=NOW + 10.0)

@@ -1,0 +1,1 @@
+"""What is deployed: Terraform modules, the runbook without Terraform, and the pages about both."""
