@@ -156,6 +156,7 @@ def secret_manager_reader(
         from google.auth import exceptions as auth_errors
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import secretmanager_v1
+        from google.protobuf import json_format
         from requests import RequestException
 
         try:
@@ -179,7 +180,13 @@ def secret_manager_reader(
         except google_errors.PermissionDenied:
             what = "may not be read by this program's account"
             remedy = "Grant the account roles/secretmanager.secretAccessor on that secret."
-        except (google_errors.GoogleAPICallError, auth_errors.GoogleAuthError, RequestException) as error:
+        except (
+            google_errors.GoogleAPICallError,
+            auth_errors.GoogleAuthError,
+            RequestException,
+            json_format.Error,  # what came is no reply of Secret Manager: a proxy's page
+            ValueError,
+        ) as error:
             what = f"cannot be read ({type(error).__name__})"
             remedy = "Check network, credentials (gcloud auth application-default login) and the reference."
         raise SecretUnreadable(f"The secret at secretmanager:{name} {what}", remedy=remedy)
