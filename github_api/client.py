@@ -16,6 +16,7 @@ import httpx
 
 from github_api import wire
 from github_api.app_auth import AppKey, InstallationTokens
+from github_api.app_keys import AppKeys
 from github_api.connections import Connections
 from github_api.errors import (
     BadCredentials,
@@ -27,7 +28,7 @@ from github_api.errors import (
 )
 from github_api.etags import Page, PageCache
 from github_api.points import Urgency
-from github_api.replies import Limits, next_page
+from github_api.replies import Limits, Reply, next_page
 from github_api.secret import Secret
 from github_api.shape import WrongShape
 from github_api.transport import Call, Transport, read
@@ -73,7 +74,7 @@ class GitHub:
         self,
         *,
         app_id: str,
-        key: AppKey,
+        key: AppKey | AppKeys,
         scope: Scope,
         url: str = PUBLIC_URL,
         http: httpx.AsyncClient | None = None,
@@ -84,7 +85,7 @@ class GitHub:
     ) -> None:
         self._url = url.rstrip("/")
         self._app_id = app_id
-        self._key = key
+        self._keys = key if isinstance(key, AppKeys) else AppKeys(key)
         self.scope = scope
         self._clock = clock
         self._connections = Connections(http)
@@ -329,28 +330,48 @@ class GitHub:
             url=f"{self._url}/app/installations/{installation_id}/access_tokens",
             attempts=3,  # a token too many harms nobody
         )
-        reply = await self._transport.send(call, bearer=self._app_token())
+        reply = await self._send_as_app(call)
         return self._understood(call.name, wire.installation_token, reply.body)
+
+    async def _send_as_app(self, call: Call) -> Reply:
+        """Sign a call as the App. A key that GitHub refuses gives way to the one before it, or to one stored meanwhile."""
+        tried: set[str] = set()
+        refused: BadCredentials | None = None
+        while (key := await self._keys.untried(tried)) is not None:
+            tried.add(key.fingerprint)
+            token = key.token(app_id=self._app_id, now=self._clock())
+            try:
+                reply = await self._transport.send(call, bearer=token)
+            except BadCredentials as error:
+                refused = error
+                self._keys.refused(key)
+            else:
+                self._keys.worked(key)
+                return reply
+        assert refused is not None, "there is always a first key"
+        raise refused
+
+    async def prove_key(self) -> None:
+        """Let the key that signs next prove itself by one read, before the token that an older key has got runs out."""
+        await self._find_installation()
 
     async def _installation(self) -> int:
         if self._installation_id is None:
-            name = f"find the App's installation in {self.scope.kind} {self.scope.name}"
-            try:
-                reply = await self._transport.send(
-                    read(name, f"{self._url}{self.scope.path}/installation", urgency=Urgency.CHANGE),
-                    bearer=self._app_token(),
-                )
-            except NotFound as error:
-                raise InstallationMissing(
-                    f"The App {self._app_id} is not installed in {self.scope.kind} {self.scope.name}",
-                    status=error.status,
-                    request_id=error.request_id,
-                ) from None
-            self._installation_id = self._understood(name, wire.installation_id, reply.body)
+            self._installation_id = await self._find_installation()
         return self._installation_id
 
-    def _app_token(self) -> Secret:
-        return self._key.token(app_id=self._app_id, now=self._clock())
+    async def _find_installation(self) -> int:
+        name = f"find the App's installation in {self.scope.kind} {self.scope.name}"
+        url = f"{self._url}{self.scope.path}/installation"
+        try:
+            reply = await self._send_as_app(read(name, url, urgency=Urgency.CHANGE))
+        except NotFound as error:
+            raise InstallationMissing(
+                f"The App {self._app_id} is not installed in {self.scope.kind} {self.scope.name}",
+                status=error.status,
+                request_id=error.request_id,
+            ) from None
+        return self._understood(name, wire.installation_id, reply.body)
 
     @staticmethod
     def _understood(name: str, parse: Callable[[bytes], T], body: bytes) -> T:

@@ -14,23 +14,22 @@ import httpx
 
 from cell_records.errors import BadStore
 from cell_records.location import store_at
-from github_api.app_auth import AppKey
 from github_api.client import GitHub
-from github_api.errors import BadAppKey
-from github_api.secret import Secret
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import CellDirectory
 from scaler.cell_keeper import CellKeeper
 from scaler.cell_writer import FOLLOW_SECONDS, CellWriter
-from scaler.cloud_run.client import CloudRun, CredentialKind
+from scaler.cloud_run.client import CloudRun
 from scaler.conclusions import Conclusions
 from scaler.config import Config
 from scaler.config.model import Mode, PoolSection
 from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy, Reason
+from scaler.credentials import Credentials
 from scaler.demand_watch import DemandWatch, StartedJob
-from scaler.errors import CloudRunError, GitHubRefused, NotFound, RecordsUnusable, SecretUnreadable
-from scaler.identity import Identity, PublishedKeys
+from scaler.errors import CloudRunError, NotFound, RecordsUnusable
+from scaler.identity import Identity
+from scaler.identity_keys import PublishedKeys
 from scaler.instances import Instances
 from scaler.leadership import Leadership
 from scaler.lease_desk import DeskTimes, KnownCell, LeaseDesk, Mind, Terms
@@ -41,7 +40,6 @@ from scaler.refusals import NotReady
 from scaler.registrar import Registrar, RunnerShape
 from scaler.rotation import IDLE_EVERY_SWEEPS
 from scaler.runner_versions import RunnerVersions
-from scaler.secrets import SecretReference, resolve, secret_manager_reader
 from scaler.service import Admission
 
 # A lease is suspect after three heartbeats were missed; only then is GitHub asked about its job.
@@ -54,6 +52,7 @@ class Parts:
 
     config: Config
     policy: Policy
+    credentials: Credentials
     github: GitHub
     cloud: CloudRun
     records: Records
@@ -66,7 +65,6 @@ class Parts:
     leadership: Leadership
     reconciler: Reconciler
     journal: Journal
-    webhook_secret: Secret | None
     on_change: list[Callable[[], None]]
 
     def desk(self, mind: Mind) -> LeaseDesk:
@@ -134,7 +132,8 @@ def assemble(
 
     times, owner, clock = config.times, config.deployment, time.time
     journal, instances = Journal(), Instances(clock, monotonic=time.monotonic)
-    github = github_of(config, env)
+    credentials = Credentials(config, env, told=journal.said)
+    github = credentials.github
     records = _records(config)
     cloud = CloudRun(
         project=config.cloud_run.project,
@@ -227,10 +226,10 @@ def assemble(
         clock=clock,
         memory=memory,
     )
-    webhook = config.github.webhook_secret
     return Parts(
         config=config,
         policy=policy,
+        credentials=credentials,
         github=github,
         cloud=cloud,
         records=records,
@@ -243,7 +242,6 @@ def assemble(
         leadership=leadership,
         reconciler=reconciler,
         journal=journal,
-        webhook_secret=None if webhook is None else _secret(config, "github.webhook_secret", webhook, env),
         on_change=changed,
     )
 
@@ -303,12 +301,11 @@ def _no_terms(pool: str) -> Terms:
 
 def github_of(config: Config, env: Mapping[str, str]) -> GitHub:
     """GitHub as the App of this configuration. Blocks while the key is read. Raises SecretUnreadable, GitHubRefused."""
-    pem = _secret(config, "github.private_key", config.github.private_key, env)
-    try:
-        key = AppKey.from_pem(pem)
-    except BadAppKey as error:
-        raise GitHubRefused(f"github.private_key ({config.github.private_key}): {error}") from error
-    return GitHub(app_id=config.github.app_id, key=key, scope=config.github.scope, url=config.github.url)
+
+    def unheard(event: str, **facts: object) -> None:
+        """Errors reach the caller; a key that changes meanwhile is no news for one reading."""
+
+    return Credentials(config, env, told=unheard).github
 
 
 def _records(config: Config) -> Records:
@@ -321,17 +318,6 @@ def _records(config: Config) -> Records:
     except BadStore as error:
         raise RecordsUnusable(f"records: {error}") from error
     return Records(store, owner=config.deployment, nonce=lambda: secrets.token_hex(8))
-
-
-def _secret(config: Config, key: str, reference: SecretReference, env: Mapping[str, str]) -> Secret:
-    reader = secret_manager_reader(
-        endpoint=config.secret_manager.endpoint,
-        anonymous=config.cloud_run.credentials is CredentialKind.ANONYMOUS,
-    )
-    try:
-        return resolve(reference, env, reader)
-    except SecretUnreadable as error:
-        raise SecretUnreadable(f"{key}: {error.what}", remedy=error.remedy) from error
 
 
 def repositories_of(config: Config) -> frozenset[str]:

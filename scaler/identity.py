@@ -5,86 +5,26 @@ https://cloud.google.com/run/docs/securing/service-identity#identity_tokens
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-import httpx
 import jwt
 
 from github_api.secret import Secret
-from scaler.refusals import BadIdentity, BadSecret, NotReady
+from scaler.identity_keys import Keys
+from scaler.refusals import BadIdentity, BadSecret
 
-# Google's keys change every few days and are published a day ahead.
-KEYS_GOOD_SECONDS = 3600.0
-# A token with an unknown key id may be forged, and an issuer that does not answer costs each caller the time-out:
-# with keys at hand they are not fetched more often than this.
-KEYS_AGAIN_SECONDS = 30.0
-# Without any key nobody can be let in, so the next try comes sooner.
-FIRST_KEYS_AGAIN_SECONDS = 2.0
 # Clocks of the caller and of this machine may differ by that much.
 LEEWAY_SECONDS = 30.0
+# The last second of the year 9999; a later one is no date.
+LATEST = 253_402_300_800
 # Tokens that were found good are known again by their digest. An instance shows its own for an hour, several times a
 # minute; when more than these are in use, the first are checked anew.
 TOKENS_KNOWN = 4096
-
-
-class Keys(Protocol):
-    """The issuer's public keys."""
-
-    async def key(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of that id, or None. Raises NotReady when the keys cannot be had."""
-
-
-class PublishedKeys:
-    """Keys from the issuer's JWKS document, fetched when needed and kept for an hour."""
-
-    def __init__(self, url: str, *, http: httpx.AsyncClient, clock: Callable[[], float]) -> None:
-        """`url`: the JWKS document; `clock`: seconds."""
-        self._url = url
-        self._http = http
-        self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._good_until = float("-inf")
-        self._next_try_at = float("-inf")
-        self._fault = "not fetched"
-        self._lock = asyncio.Lock()
-
-    async def key(self, key_id: str) -> jwt.PyJWK | None:
-        """See Keys."""
-        known = self._keys.get(key_id)
-        if known is not None and self._clock() <= self._good_until:
-            # Without the lock: somebody's token with an invented key id may hold it for as long as the issuer is silent.
-            return known
-        async with self._lock:
-            now = self._clock()
-            if (key_id not in self._keys or now > self._good_until) and now > self._next_try_at:
-                await self._fetch()
-                pause = KEYS_AGAIN_SECONDS if self._keys else FIRST_KEYS_AGAIN_SECONDS
-                self._next_try_at = self._clock() + pause
-            if not self._keys:
-                raise NotReady(
-                    f"The keys that sign identity tokens could not be fetched from {self._url}: {self._fault}."
-                )
-            return self._keys.get(key_id)
-
-    async def _fetch(self) -> None:
-        try:
-            reply = await self._http.get(self._url, timeout=10.0)
-            reply.raise_for_status()
-            document = reply.json()
-            if not isinstance(document, dict):
-                raise ValueError("a JWKS document is an object")
-            found = jwt.PyJWKSet.from_dict(document)
-        except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
-            self._fault = type(error).__name__  # older keys stay good
-            return
-        self._keys = {key.key_id: key for key in found.keys if key.key_id}
-        self._good_until = self._clock() + KEYS_GOOD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,37 +85,63 @@ class Identity:
                 algorithms=["RS256"],
                 audience=self._audiences,
                 issuer=self._issuers,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iat", "aud", "iss"]},
+                # The times are compared below, with the clock that was given.
+                options={
+                    "require": ["exp", "iat", "aud", "iss"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
         except jwt.PyJWTError as error:
             raise BadIdentity(_cause(error)) from None
+        expires_at = _checked_times(claims, now=self._clock())
+        if not isinstance(claims["aud"], str):
+            # Google's tokens have one audience. One that others were meant to see as well could be shown by them.
+            raise BadIdentity("it is meant for more than one audience")
         email = claims.get("email")
-        if not isinstance(email, str) or not claims.get("email_verified", False):
+        if not isinstance(email, str) or claims.get("email_verified") is not True:
             raise BadIdentity("it names no verified e-mail (ask the metadata server with format=full)")
-        return _Good(email, key_id, key, expires_at=float(claims["exp"]))
+        return _Good(email, key_id, key, expires_at=expires_at)
+
+
+def _checked_times(claims: Mapping[str, Any], *, now: float) -> float:
+    """When a token expires, in seconds since the epoch; clocks may differ by LEEWAY_SECONDS. Raises BadIdentity.
+
+    https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4 (exp), 4.1.5 (nbf), 4.1.6 (iat).
+    """
+    times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
+    for name, value in times.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LATEST:
+            raise BadIdentity(f"its {name} is no time")
+    if now >= times["exp"] + LEEWAY_SECONDS:
+        raise BadIdentity("it has expired")
+    if max(times["iat"], times.get("nbf", times["iat"])) > now + LEEWAY_SECONDS:
+        raise BadIdentity("it is not valid yet; compare the clocks")
+    return float(times["exp"])
 
 
 def check_secret(given: str | None, known: Iterable[Secret], *, cell: str) -> None:
     """Compare the header X-Cell-Secret with the cell's secrets in constant time. Raises BadSecret."""
+    if not is_secret_of(given, known):
+        raise BadSecret(cell)
+
+
+def is_secret_of(given: str | None, known: Iterable[Secret]) -> bool:
+    """Whether the header X-Cell-Secret holds one of a cell's secrets; compared in constant time."""
     shown = (given or "").encode("utf-8", "surrogateescape")
     # Every candidate is compared, so that the time does not tell which of two was right.
     fits = [hmac.compare_digest(shown, secret.reveal().encode()) for secret in known]
-    if not any(fits):
-        raise BadSecret(cell)
+    return any(fits)
 
 
 def _cause(error: jwt.PyJWTError) -> str:
     match error:
-        case jwt.ExpiredSignatureError():
-            return "it has expired"
         case jwt.InvalidAudienceError():
             return "its audience is not this scaler"
         case jwt.InvalidIssuerError():
             return "its issuer is not the configured one"
         case jwt.InvalidSignatureError():
             return "its signature is wrong"
-        case jwt.ImmatureSignatureError():
-            return "it is not valid yet; compare the clocks"
         case _:
             return f"it cannot be read ({type(error).__name__})"

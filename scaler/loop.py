@@ -27,6 +27,9 @@ SHORTEST_BETWEEN_TICKS_SECONDS = 0.025
 # A second look that a decision waits for is taken no sooner than this after the first.
 CONFIRM_AFTER_SECONDS = 1.0
 
+# Callers with a secret that is not known make the worker pools be read no more often than this.
+CELLS_AGAIN_SECONDS = 2.0
+
 # While nothing moves the worker pools are read this many times less often.
 IDLE_FACTOR = 6
 
@@ -188,6 +191,20 @@ class Loop:
         """What cron asks for: sweep the repositories, then tick. None when the records do not answer."""
         await self._demand.sweep()
         return await self._tick(look=True)
+
+    async def look_at_cells(self) -> bool:
+        """Read the worker pools for a caller who may know of a newer template than we do. Whether there is a new reading.
+
+        Any step of a workflow may claim to know, so such callers wait for a reading that they share.
+        """
+        read_at, looked_at = self._directory.read_at, self._looked_at
+        if looked_at is not None and self._clock() < looked_at + CELLS_AGAIN_SECONDS:
+            await self._sleep(min(looked_at + CELLS_AGAIN_SECONDS - self._clock(), CELLS_AGAIN_SECONDS))
+        async with self._ticking:
+            # Also a look that came to nothing is one for all who have waited for it.
+            if self._looked_at == looked_at:
+                await self._ticked(look=True)
+        return self._directory.read_at != read_at
 
     async def _lead(self) -> None:
         while True:

@@ -28,6 +28,7 @@ from scaler.errors import AddressUnusable, GitHubRefused, RecordsUnusable
 from scaler.loop import Intervals, Loop
 from scaler.observability import set_up_logging
 from scaler.plan_report import plan_document, print_plan
+from scaler.refused_callers import RefusedCallers
 from scaler.service import Service
 
 
@@ -159,6 +160,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
         clock=time.time,
     )
     parts.on_change.append(loop.nudge)
+    refused = RefusedCallers(parts.journal.said, clock=time.monotonic)
     async with httpx.AsyncClient() as http:
         service = Service(
             desk=parts.desk(loop),
@@ -166,11 +168,16 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
             cell=parts.admission,
             secrets=parts.directory.secrets,
             callers=frozenset(config.service.callers),
-            webhook_secret=parts.webhook_secret,
+            look_at_cells=loop.look_at_cells,
+            webhook=parts.credentials.webhook,
             on_repository=loop.nudge_repository,
             tick=_ticker(loop, parts),
-            status=lambda: parts.journal.status(demand_faults=parts.demand.faults),
+            status=lambda: {
+                **parts.journal.status(demand_faults=parts.demand.faults),
+                "refused_callers": refused.totals(),
+            },
             ready=lambda: _why_not_ready(parts, loop),
+            on_refused=refused.note,
         )
         server = _Server(
             uvicorn.Config(
@@ -192,7 +199,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
             "serving", host=config.service.host, port=config.service.port, url=config.service.url
         )
         try:
-            await _serve_until_told(server, loop.run())
+            await _serve_until_told(server, loop.run(), parts.credentials.look_on_and_on())
         finally:
             await _give_up(parts)
             await parts.aclose()
@@ -224,19 +231,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _serve_until_told(server: uvicorn.Server, life: Coroutine[Any, Any, None]) -> None:
-    """Serve until a signal; a loop that breaks ends the service with its error."""
-    living = asyncio.ensure_future(life)
+async def _serve_until_told(server: uvicorn.Server, *lives: Coroutine[Any, Any, None]) -> None:
+    """Serve until a signal; the first of `lives` that breaks ends the service with its error."""
+    living = {asyncio.ensure_future(life) for life in lives}
     serving = asyncio.ensure_future(_listen(server))
     try:
-        done, _ = await asyncio.wait({living, serving}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({serving, *living}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
-        if living in done:
-            await living
+        for life in done & living:
+            await life
     finally:
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
+        for life in living:
+            life.cancel()
+        await asyncio.gather(*living, return_exceptions=True)
 
 
 async def _listen(server: uvicorn.Server) -> None:

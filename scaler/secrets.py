@@ -66,6 +66,23 @@ class SecretReference:
                 place += "/versions/latest"
         return cls(source, place)
 
+    @property
+    def may_change(self) -> bool:
+        """Whether another secret can come to stand there while this program runs.
+
+        A version that is given by its number never changes: https://cloud.google.com/secret-manager/docs/add-secret-version;
+        `latest` and an alias do. The environment of a process is its own.
+        """
+        match self.source:
+            case SecretSource.FILE:
+                return True
+            case SecretSource.ENVIRONMENT:
+                return False
+            case SecretSource.SECRET_MANAGER:
+                return not self.place.rpartition("/")[2].isdecimal()
+            case _:
+                assert_never(self.source)
+
     def __str__(self) -> str:
         return f"{self.source}:{self.place}"
 
@@ -123,9 +140,11 @@ def _variable(reference: SecretReference, env: Mapping[str, str]) -> bytes:
     return env[reference.place].encode(errors="surrogateescape")
 
 
-def secret_manager_reader(*, endpoint: str, anonymous: bool, timeout_seconds: float = 10.0) -> SecretReader:
+def secret_manager_reader(
+    *, endpoint: str, anonymous: bool, timeout_seconds: float = 10.0, tries_again: bool = True
+) -> SecretReader:
     """Reads through Google's own client over REST; `anonymous` is for a stand-in that asks for no
-    credentials.
+    credentials. `tries_again`: for a minute at most, when the service is unavailable.
 
     https://cloud.google.com/python/docs/reference/secretmanager/latest. The client is imported at the first
     read: a configuration without `secretmanager:` never pays for it.
@@ -133,9 +152,11 @@ def secret_manager_reader(*, endpoint: str, anonymous: bool, timeout_seconds: fl
 
     def read(name: str) -> bytes:
         from google.api_core import exceptions as google_errors
+        from google.api_core import gapic_v1
         from google.auth import exceptions as auth_errors
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import secretmanager_v1
+        from google.protobuf import json_format
         from requests import RequestException
 
         try:
@@ -145,7 +166,11 @@ def secret_manager_reader(*, endpoint: str, anonymous: bool, timeout_seconds: fl
                 client_options={"api_endpoint": endpoint},
             )
             with client:
-                reply = client.access_secret_version(request={"name": name}, timeout=timeout_seconds)
+                reply = client.access_secret_version(
+                    request={"name": name},
+                    timeout=timeout_seconds,
+                    retry=gapic_v1.method.DEFAULT if tries_again else None,
+                )
             return bytes(reply.payload.data)
         except google_errors.NotFound:
             what, remedy = (
@@ -155,7 +180,13 @@ def secret_manager_reader(*, endpoint: str, anonymous: bool, timeout_seconds: fl
         except google_errors.PermissionDenied:
             what = "may not be read by this program's account"
             remedy = "Grant the account roles/secretmanager.secretAccessor on that secret."
-        except (google_errors.GoogleAPICallError, auth_errors.GoogleAuthError, RequestException) as error:
+        except (
+            google_errors.GoogleAPICallError,
+            auth_errors.GoogleAuthError,
+            RequestException,
+            json_format.Error,  # what came is no reply of Secret Manager: a proxy's page
+            ValueError,
+        ) as error:
             what = f"cannot be read ({type(error).__name__})"
             remedy = "Check network, credentials (gcloud auth application-default login) and the reference."
         raise SecretUnreadable(f"The secret at secretmanager:{name} {what}", remedy=remedy)

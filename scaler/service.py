@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -15,15 +15,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cell_records.errors import RecordError
-from github_api.errors import GitHubError, PayloadUnreadable, WebhookRefused
+from github_api.errors import GitHubError, WebhookRefused
 from github_api.secret import Secret
-from github_api.webhook import verified_event
-from scaler.identity import Identity, check_secret
+from github_api.webhook import WebhookEvent
+from scaler.answers import as_json, gone, http_error, refused, unavailable
+from scaler.identity import Identity, check_secret, is_secret_of
 from scaler.lease_bodies import (
     AskBody,
     EndBody,
     EndReplyBody,
-    ErrorBody,
     EventBody,
     EventReplyBody,
     GrantedBody,
@@ -35,14 +35,15 @@ from scaler.lease_desk import Ask, KnownCell, LeaseDesk
 from scaler.refusals import (
     BadIdentity,
     BadRequest,
+    BadSecret,
     BodyTooLarge,
     BodyTooSlow,
     CallerForbidden,
     CellFaulty,
-    NotReady,
     Refusal,
     UnknownCell,
 )
+from scaler.webhook_secrets import WebhookSecrets
 
 B = TypeVar("B", bound=LeaseBody)
 
@@ -84,26 +85,32 @@ class Service:
         cell: Callable[[str], Admission | None],
         secrets: Callable[[str], tuple[Secret, ...]],
         callers: frozenset[str],
-        webhook_secret: Secret | None,
+        look_at_cells: Callable[[], Awaitable[bool]],
+        webhook: WebhookSecrets | None,
         on_repository: Callable[[str], None],
         tick: Callable[[], Awaitable[Mapping[str, Any]]],
         status: Callable[[], Mapping[str, Any]],
         ready: Callable[[], str | None],
+        on_refused: Callable[[str, str], None] | None = None,
         body_within_seconds: float = BODY_WITHIN_SECONDS,
     ) -> None:
-        """`cell`: a cell of this deployment by its name, or None; may raise NotReady. `ready`: why the scaler is not,
-        or None. `body_within_seconds`: how long a caller has to send a body.
+        """`cell`: a cell of this deployment by its name, or None; may raise NotReady. `look_at_cells`: read the worker pools
+        again unless that was done a moment ago; whether they were read. `webhook`: None when no webhook is trusted.
+        `ready`: why the scaler is not, or None. `on_refused(code, sentence)` hears of each caller that was not let in.
+        `body_within_seconds`: how long a caller has to send a body.
         """
         self._desk = desk
         self._identity = identity
         self._cell = cell
         self._secrets = secrets
         self._callers = callers
-        self._webhook_secret = webhook_secret
+        self._look_at_cells = look_at_cells
+        self._webhook = webhook
         self._on_repository = on_repository
         self._tick = tick
         self._status = status
         self._ready = ready
+        self._on_refused = on_refused
         self._body_within_seconds = body_within_seconds
         self._webhook_slots = asyncio.Semaphore(WEBHOOK_BODIES_AT_ONCE)
 
@@ -122,29 +129,39 @@ class Service:
                 Route("/readyz", self.readyz, methods=["GET"]),
             ],
             exception_handlers={
-                Refusal: _refused,
-                RecordError: _unavailable,
-                GitHubError: _unavailable,
-                HTTPException: _http_error,
-                ClientDisconnect: _gone,
+                BadIdentity: self._not_let_in,
+                BadSecret: self._not_let_in,
+                CallerForbidden: self._not_let_in,
+                WebhookRefused: self._not_let_in,
+                Refusal: refused,
+                RecordError: unavailable,
+                GitHubError: unavailable,
+                HTTPException: http_error,
+                ClientDisconnect: gone,
             },
         )
         # A redirect would lead to whatever host the caller's Host header names.
         app.router.redirect_slashes = False
         return app
 
+    async def _not_let_in(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal | WebhookRefused)
+        if self._on_refused is not None:
+            self._on_refused(error.code if isinstance(error, Refusal) else "webhook_refused", error.what)
+        return await (refused if isinstance(error, Refusal) else unavailable)(request, error)
+
     async def park(self, request: Request) -> Response:
         """POST /v1/leases."""
         cell, body = await self._admitted(request, AskBody, to_begin=True)
         if await self._desk.park(cell, _ask(body)):
-            return _json(OfferBody())
+            return as_json(OfferBody())
         return Response(status_code=204)
 
     async def start(self, request: Request) -> Response:
         """POST /v1/leases/start."""
         cell, body = await self._admitted(request, AskBody, to_begin=True)
         granted = await self._desk.start(cell, _ask(body))
-        return _json(
+        return as_json(
             GrantedBody(
                 lease=granted.lease,
                 runner=RunnerBody(id=granted.runner_id, name=granted.runner_name),
@@ -167,7 +184,7 @@ class Service:
             state=body.lease_state,
             job=body.job,
         )
-        return _json(EventReplyBody(queued=queued))
+        return as_json(EventReplyBody(queued=queued))
 
     async def end(self, request: Request) -> Response:
         """POST /v1/leases/{lease}/end."""
@@ -182,28 +199,30 @@ class Service:
             result=body.result,
             word=body.word,
         )
-        return _json(EndReplyBody(reply=reply.value))
+        return as_json(EndReplyBody(reply=reply.value))
 
     async def webhook(self, request: Request) -> Response:
         """POST /webhooks/github. The event only says where to look; the answer comes before the look."""
-        if self._webhook_secret is None:
+        if self._webhook is None:
             raise HTTPException(404, "no github.webhook_secret is configured, so no webhook is trusted")
         if 0 < _announced_bytes(request.headers.get("content-length", "")) <= WEBHOOK_SMALL_BYTES:
-            body = await self._body(request, most_bytes=WEBHOOK_SMALL_BYTES)
+            event = await self._event(self._webhook, request, most_bytes=WEBHOOK_SMALL_BYTES)
         else:
             async with self._webhook_slots:
-                body = await self._body(request, most_bytes=WEBHOOK_BODY_MAX_BYTES)
-        event = verified_event(
-            body=body,
-            signature=request.headers.get("x-hub-signature-256"),
-            secret=self._webhook_secret,
-            event=request.headers.get("x-github-event"),
-            delivery=request.headers.get("x-github-delivery"),
-        )
+                # Judged before the next one is read: a wrong signature may have to wait until the secret was read again.
+                event = await self._event(self._webhook, request, most_bytes=WEBHOOK_BODY_MAX_BYTES)
         if event.job is not None and event.repository is not None:
             self._on_repository(event.repository)
             return JSONResponse({"looking_at": event.repository}, status_code=202)
         return JSONResponse({"ignored": event.event}, status_code=202)
+
+    async def _event(self, webhook: WebhookSecrets, request: Request, *, most_bytes: int) -> WebhookEvent:
+        return await webhook.event(
+            body=await self._body(request, most_bytes=most_bytes),
+            signature=request.headers.get("x-hub-signature-256"),
+            event=request.headers.get("x-github-event"),
+            delivery=request.headers.get("x-github-delivery"),
+        )
 
     async def tick(self, request: Request) -> Response:
         """POST /tick: look at everything now."""
@@ -231,18 +250,26 @@ class Service:
         """
         body = _parsed(await self._body(request, most_bytes=LEASE_BODY_MAX_BYTES), model)
         email = await self._identity.email(request.headers.get("authorization"))
-        admission = self._cell(body.cell)
+        admission = self._spoken_for(body.cell, email)
+        shown = request.headers.get("x-cell-secret")
+        if not is_secret_of(shown, self._secrets(body.cell)) and await self._look_at_cells():
+            # Its instance may have started on a template that was changed after the last reading.
+            admission = self._spoken_for(body.cell, email)
+        check_secret(shown, self._secrets(body.cell), cell=body.cell)
+        if to_begin and admission.fault is not None:
+            raise CellFaulty(cell=body.cell, fault=admission.fault)
+        return admission.cell, body
+
+    def _spoken_for(self, name: str, email: str) -> Admission:
+        """The cell of that name, when the account may speak for it. Raises UnknownCell, BadIdentity, NotReady."""
+        admission = self._cell(name)
         if admission is None:
-            raise UnknownCell(body.cell)
-        name = admission.cell.name
+            raise UnknownCell(name)
         if admission.account is None:
             raise BadIdentity(f"the template of cell {name!r} names no account that a token could be of")
         if email != admission.account:
             raise BadIdentity(f"it is not of the account that cell {name!r} runs as")
-        check_secret(request.headers.get("x-cell-secret"), self._secrets(name), cell=name)
-        if to_begin and admission.fault is not None:
-            raise CellFaulty(cell=name, fault=admission.fault)
-        return admission.cell, body
+        return admission
 
     async def _body(self, request: Request, *, most_bytes: int) -> bytes:
         """The body, refused as soon as it is too large, whatever Content-Length says, or takes too long."""
@@ -284,58 +311,3 @@ def _parsed(body: bytes, model: type[B]) -> B:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         what = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found[:5])
         raise BadRequest(f"The body does not fit: {what}.") from None
-
-
-def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        body.model_dump_json(), status_code=status, headers=headers, media_type="application/json"
-    )
-
-
-def _answer(
-    status: int,
-    code: str,
-    message: str,
-    remedy: str,
-    *,
-    retry_after: int | None = None,
-    more_headers: Mapping[str, str] | None = None,
-) -> Response:
-    headers = dict(more_headers or {})
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    if status == 408:
-        # The rest of the body may still come: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
-        headers["Connection"] = "close"
-    return _json(ErrorBody(error=code, message=message, remedy=remedy), status=status, headers=headers)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return _answer(error.status, error.code, error.what, error.remedy, retry_after=error.retry_after_seconds)
-
-
-async def _unavailable(_: Request, error: Exception) -> Response:
-    if isinstance(error, WebhookRefused):
-        status = 400 if isinstance(error, PayloadUnreadable) else 401
-        return _answer(status, "webhook_refused", error.what, error.remedy)
-    refusal = NotReady(str(error))
-    return _answer(
-        refusal.status, refusal.code, refusal.what, refusal.remedy, retry_after=refusal.retry_after_seconds
-    )
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    # A 405 must say which methods are allowed: https://www.rfc-editor.org/rfc/rfc9110#name-405-method-not-allowed
-    return _answer(
-        error.status_code,
-        "not_here",
-        str(error.detail),
-        "See docs/reference for the calls that are.",
-        more_headers=error.headers,
-    )
-
-
-async def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)

@@ -91,6 +91,15 @@ class CloudDoor:
         )
         return str(_checked(reply).json()["token"])
 
+    def credentials(self) -> dict[str, list[str]]:
+        """Every token that was issued so far, by its kind."""
+        return self._get("/_control/credentials")
+
+    def rotate_identity_keys(self, *, withdraw: bool = False) -> str:
+        """The id of the key that signs from now on."""
+        reply = self.http.post("/_control/identity_keys", json={"withdraw": withdraw})
+        return str(_checked(reply).json()["kid"])
+
     def access_token(self, email: str) -> str:
         return str(_checked(self.http.post("/_control/access_token", json={"email": email})).json()["token"])
 
@@ -187,6 +196,20 @@ class GitHubDoor:
 
     def put_webhook(self, url: str | None, secret: str | None) -> None:
         _checked(self.http.put("/_control/webhook", json={"url": url, "secret": secret}))
+
+    def add_app_key(self, organization: str = "acme") -> str:
+        """One more key for the App; its private half as PEM."""
+        return str(self._send("POST", f"/_control/organizations/{organization}/app_keys")["private_key"])
+
+    def delete_oldest_app_key(self, organization: str = "acme") -> None:
+        self._send("DELETE", f"/_control/organizations/{organization}/app_keys")
+
+    def credentials(self) -> dict[str, list[str]]:
+        """What was shown or handed out so far, by its kind."""
+        return self._send("GET", "/_control/credentials")
+
+    def put_faults(self, faults: dict[str, dict[str, float]]) -> None:
+        self._send("PUT", "/_control/faults", {"faults": faults})
 
     def push(self, repository: str, workflows: dict[str, str], *, source: Path | None = None) -> list[int]:
         """`repository` is OWNER/NAME; the ids of the runs that it started."""

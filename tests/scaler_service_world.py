@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import BadIdentity, NotReady
 from scaler.registrar import RunnerShape
 from scaler.service import BODY_WITHIN_SECONDS, Admission, Service
+from scaler.webhook_secrets import WebhookSecrets
 
 ACCOUNT, CRON = "cells@p.iam.gserviceaccount.com", "cron@p.iam.gserviceaccount.com"
 TERMS = Terms(
@@ -40,6 +42,20 @@ AS_CELL = {"Authorization": f"Bearer {ACCOUNT}", "X-Cell-Secret": "new"}
 WEBHOOK_SECRET = "hook"
 
 
+def fixed_webhook(secret: str) -> WebhookSecrets:
+    """A webhook whose secret stays as it is."""
+
+    async def as_ever() -> Secret:
+        return Secret(secret)
+
+    return WebhookSecrets(Secret(secret), look_again=as_ever, told=lambda: None, clock=time.monotonic)
+
+
+async def no_look() -> bool:
+    """The cells were read a moment ago."""
+    return False
+
+
 class World:
     """A service over a desk and an identity check that answer as told."""
 
@@ -56,19 +72,25 @@ class World:
         self.looked_at: list[str] = []
         self.not_ready: str | None = None
         self.cells_read = True
+        self.secrets: tuple[Secret, ...] = (Secret("new"), Secret("old"))
+        self.on_look: Callable[[], bool] = lambda: False
+        self.looks_at_cells = 0
+        self.refused: list[tuple[str, str]] = []
         self.accounts: dict[str, str | None] = {"linux-a": ACCOUNT, "linux-any": None}
         self.faults: dict[str, str] = {}
         service = Service(
             desk=self,  # type: ignore[arg-type] # stands in for the desk by its four calls
             identity=self,  # type: ignore[arg-type] # and for the identity check by its one
             cell=self._cell,
-            secrets=lambda cell: (Secret("new"), Secret("old")) if cell == "linux-a" else (Secret("any"),),
+            secrets=lambda cell: self.secrets if cell == "linux-a" else (Secret("any"),),
             callers=frozenset({CRON}),
-            webhook_secret=None if webhook_secret is None else Secret(webhook_secret),
+            look_at_cells=self._look_at_cells,
+            webhook=None if webhook_secret is None else fixed_webhook(webhook_secret),
             on_repository=self.looked_at.append,
             tick=self._tick,
             status=lambda: {"pools": []},
             ready=lambda: self.not_ready,
+            on_refused=lambda code, what: self.refused.append((code, what)),
             body_within_seconds=body_within_seconds,
         )
         transport = httpx.ASGITransport(service.app(), raise_app_exceptions=False)
@@ -134,6 +156,10 @@ class World:
             return None
         known = KnownCell(name=name, uid="uid-1", terms=TERMS, room=1)
         return Admission(cell=known, account=self.accounts[name], fault=self.faults.get(name))
+
+    async def _look_at_cells(self) -> bool:
+        self.looks_at_cells += 1
+        return self.on_look()
 
     async def _tick(self) -> Mapping[str, Any]:
         self._hear("tick")

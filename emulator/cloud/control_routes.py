@@ -39,6 +39,8 @@ class ControlDoor:
             Route("/_control/writes", self._writes, methods=["GET"]),
             Route("/_control/secrets/{project}/{secret}", self._put_secret, methods=["PUT"]),
             Route("/_control/identity_token", self._identity_token, methods=["POST"]),
+            Route("/_control/identity_keys", self._rotate_identity_keys, methods=["POST"]),
+            Route("/_control/credentials", self._credentials, methods=["GET"]),
             Route("/_control/access_token", self._access_token, methods=["POST"]),
             Route("/_control/accounts", self._accounts, methods=["GET"]),
             Route("/_control/accounts/{email}", self._put_account, methods=["PUT"]),
@@ -128,6 +130,15 @@ class ControlDoor:
             email=_text(body, "email"), audience=_text(body, "audience"), lifetime_seconds=lifetime
         )
         return JSONResponse({"token": token})
+
+    async def _rotate_identity_keys(self, request: Request) -> Response:
+        withdraw = (await _body(request)).get("withdraw", False)
+        if not isinstance(withdraw, bool):
+            raise InvalidArgumentError("'withdraw' must be true or false.")
+        return JSONResponse({"kid": self.tokens.rotate(withdraw=withdraw)}, status_code=201)
+
+    async def _credentials(self, _: Request) -> Response:
+        return JSONResponse(self.tokens.credentials())
 
     async def _access_token(self, request: Request) -> Response:
         return JSONResponse({"token": self.tokens.access_token(email=_text(await _body(request), "email"))})

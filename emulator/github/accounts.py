@@ -4,7 +4,7 @@ Must not know runners, jobs or HTTP.
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ class App:
     client_id: str
     owner: str
     owner_id: int
-    public_key: str
+    public_keys: tuple[str, ...]
     created_at: float
 
 
@@ -142,7 +142,7 @@ class Accounts:
             + "".join(self._chance.choices("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH", k=14)),
             owner=login,
             owner_id=number,
-            public_key=app_public_key,
+            public_keys=(app_public_key,),
             created_at=now,
         )
         organization = Organization(
@@ -168,6 +168,20 @@ class Accounts:
         self._organizations[login.casefold()] = organization
         return organization
 
+    def change_app_keys(self, login: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        """Other public keys for an organization's App, oldest first. Raises `ControlRefusal`: GitHub keeps one at least.
+
+        https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/managing-private-keys-for-github-apps
+        """
+        organization = self.organization(login)
+        if organization is None:
+            raise ControlRefusal(404, f"there is no organization {login}; set it up at /_control/setup")
+        installation = organization.installation
+        keys = change(installation.app.public_keys)
+        if not keys:
+            raise ControlRefusal(409, "an App keeps one key at least; make another one first")
+        organization.installation = replace(installation, app=replace(installation.app, public_keys=keys))
+
     def set_webhook(self, *, url: str | None, secret: str | None) -> None:
         """Where events go from now on; None switches them off."""
         self.webhook = None if url is None else Webhook(id=self._new_id(), url=url, secret=secret)
@@ -184,7 +198,7 @@ class Accounts:
         issuer = claimed_issuer(token)
         for installation in self._installations():
             if issuer in {installation.app.client_id, str(installation.app.id)}:
-                verify_app_jwt(token, public_key=installation.app.public_key, now=now)
+                verify_app_jwt(token, public_keys=installation.app.public_keys, now=now)
                 return installation
         raise RestRefusal(404, "Integration not found")
 

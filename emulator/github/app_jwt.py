@@ -4,6 +4,7 @@ The rules: https://docs.github.com/en/apps/creating-github-apps/authenticating-w
 The words of the refusals are those that github.com answers with.
 """
 
+from collections.abc import Collection
 from typing import Final, TypeGuard
 
 from emulator.github.refusals import RestRefusal
@@ -37,9 +38,10 @@ def claimed_issuer(token: str) -> str:
     return str(issuer)
 
 
-def verify_app_jwt(token: str, *, public_key: str, now: float) -> None:
-    """Return when `token` is signed (RS256) with the App's key and valid at `now`; else raise `RestRefusal` 401."""
-    claims = signed_claims(token, key=public_key, algorithms=["RS256"])
+def verify_app_jwt(token: str, *, public_keys: Collection[str], now: float) -> None:
+    """Return when `token` is signed (RS256) with one of the App's keys and valid at `now`; else raise `RestRefusal` 401."""
+    read = (signed_claims(token, key=public_key, algorithms=["RS256"]) for public_key in public_keys)
+    claims = next((found for found in read if found is not None), None)
     if claims is None:
         raise RestRefusal(401, UNREADABLE)
     issued, expires = claims.get("iat"), claims.get("exp")

@@ -38,6 +38,9 @@ class Control:
         table = (
             ("POST", "/_control/setup", self._set_up),
             ("PUT", "/_control/webhook", self._set_webhook),
+            ("POST", "/_control/organizations/{organization}/app_keys", self._add_app_key),
+            ("DELETE", "/_control/organizations/{organization}/app_keys", self._delete_app_key),
+            ("GET", "/_control/credentials", self._credentials),
             ("POST", "/_control/repositories/{owner}/{repo}/push", self._push),
             ("GET", "/_control/jobs", self._jobs),
             ("GET", "/_control/registrations", self._registrations),
@@ -84,6 +87,20 @@ class Control:
         url = None if wish.get("url") is None else _text(wish, "url")
         self._site.world.accounts.set_webhook(url=url, secret=wish.get("secret"))
         return JSONResponse({"url": url})
+
+    async def _add_app_key(self, request: Request) -> Response:
+        key = await asyncio.to_thread(new_key)
+        self._site.world.accounts.change_app_keys(
+            request.path_params["organization"], lambda keys: (*keys, public_pem(key))
+        )
+        return JSONResponse({"private_key": private_pem(key)}, status_code=201)
+
+    async def _delete_app_key(self, request: Request) -> Response:
+        self._site.world.accounts.change_app_keys(request.path_params["organization"], lambda keys: keys[1:])
+        return JSONResponse({})
+
+    async def _credentials(self, _request: Request) -> Response:
+        return JSONResponse({kind: list(texts) for kind, texts in self._site.credentials.items()})
 
     async def _push(self, request: Request) -> Response:
         wish = await _json_object(request)

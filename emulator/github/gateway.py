@@ -204,6 +204,7 @@ class Gateway:
         if bearer is None:
             raise RestRefusal(401, "Requires authentication")
         if operation.credential is Credential.APP:
+            self._site.credentials["app_token"].append(bearer)
             return accounts.authenticated_app(bearer, now=now + ahead), None
         self._site.world.rest_faults.revoke_tokens()
         token = accounts.authenticated_installation(bearer, now=now)

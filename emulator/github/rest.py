@@ -48,6 +48,7 @@ async def access_token(call: Call) -> Reply:
     app_id = call.installation.app.id
     unique = f"{call.number('installation_id')}.{call.world.chance.getrandbits(256):064x}"
     secret = f"ghs_{app_id}_{call.world.tokens.issue(Bearer.INSTALLATION, unique, now=call.now)}"
+    call.site.credentials["installation_token"].append(secret)
     token = call.world.accounts.issue_token(
         call.number("installation_id"), app=call.installation.app, secret=secret, wish=call.body, now=call.now
     )
@@ -168,6 +169,7 @@ async def generate_jit_configuration(call: Call) -> Reply:
     encoded = encoded_jit_configuration(
         registration, key=key, broker_url=call.links.broker, token_url=call.links.token
     )
+    call.site.credentials["encoded_jit_config"].append(encoded)
     return Reply(
         status=201,
         body={

@@ -4,8 +4,9 @@ All of it lives in one event loop; nothing here decides what GitHub does.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from typing import Final
 
 from starlette.requests import Request
 
@@ -16,6 +17,9 @@ from emulator.github.links import Links
 from emulator.github.runners import Registration
 from emulator.github.world import World
 
+# Of each kind the last ones.
+CREDENTIALS_KEPT: Final = 4096
+
 
 class Site:
     """`public_url` is asked each time, since the port is known only when the server listens."""
@@ -24,6 +28,8 @@ class Site:
         self.world = world
         self.clock = clock
         self.keys = KeyStock()
+        # What must stay secret, by its kind, as it was handed out or shown: who tests for leaks asks for it.
+        self.credentials: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=CREDENTIALS_KEPT))
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.events: asyncio.Queue[JobEvent] = asyncio.Queue()
         self.deadlines_changed = asyncio.Event()

@@ -30,6 +30,7 @@ from scaler.lease_ends import LeaseOutcome, StopCause, obstacle, stop_cause
 from scaler.refusals import BootRetired
 from scaler.registrar import RunnerShape
 from scaler.service import Admission, Service
+from tests.scaler_service_world import no_look
 
 DESCRIPTION = Path("docs/reference/lease_api.openapi.json")
 ACCOUNT = "cells@p.iam.gserviceaccount.com"
@@ -160,7 +161,8 @@ def exchange(desk: Desk) -> DescribedExchange:
         cell=lambda name: Admission(cell=CELL, account=ACCOUNT, fault=None) if name == CELL.name else None,
         secrets=lambda _: (Secret("cell-secret"),),
         callers=frozenset(),
-        webhook_secret=None,
+        look_at_cells=no_look,
+        webhook=None,
         on_repository=lambda _: None,
         tick=no_tick,
         status=dict,

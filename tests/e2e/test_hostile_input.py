@@ -49,6 +49,7 @@ from tests.hostile_requests import (
     pieces,
 )
 from tests.scaler_parts import Clock, RegistrationsOfGitHub
+from tests.scaler_service_world import fixed_webhook, no_look
 from tests.unit.test_scaler_identity import AUDIENCE, EMAIL, ISSUER, Issuer, a_token
 
 # Some of them are harmless (odd looks at health, deliveries sent again), so more than ten thousand are sent.
@@ -146,7 +147,8 @@ class HostileWorld:
             cell=self._cells.get,
             secrets=lambda cell: (Secret(self._secrets[cell]),),
             callers=frozenset({CALLER}),
-            webhook_secret=Secret(WEBHOOK_SECRET.decode()),
+            look_at_cells=no_look,
+            webhook=fixed_webhook(WEBHOOK_SECRET.decode()),
             on_repository=lambda name: self.looked_at.update([name]),
             tick=self._tick,
             status=lambda: {"pools": []},

@@ -9,7 +9,7 @@ import pytest
 from emulator.github.accounts import Accounts, Organization
 from emulator.github.app_jwt import BAD_EXP, BAD_IAT, FAR_EXP, NO_ISSUER, UNREADABLE
 from emulator.github.keys import new_key, public_pem
-from emulator.github.refusals import RestRefusal
+from emulator.github.refusals import ControlRefusal, RestRefusal
 from tests.emulator_github_world import EPOCH, PureWorld
 
 KEY = new_key()
@@ -76,6 +76,27 @@ def test_what_is_no_token_at_all_is_refused(accounts: Accounts, text: str) -> No
     with pytest.raises(RestRefusal) as refused:
         accounts.authenticated_app(text, now=EPOCH)
     assert refused.value.message == UNREADABLE
+
+
+def test_an_app_may_have_several_keys_and_keeps_one(accounts: Accounts) -> None:
+    """Each signs until it is deleted."""
+
+    def proves(key: Any) -> bool:
+        try:
+            accounts.authenticated_app(app_jwt(accounts, key=key), now=EPOCH)
+        except RestRefusal as refused:
+            return refused.message != UNREADABLE
+        return True
+
+    token = issued(accounts, {})
+    assert [proves(KEY), proves(OTHER_KEY)] == [True, False]
+    accounts.change_app_keys("octo", lambda keys: (*keys, public_pem(OTHER_KEY)))
+    assert [proves(KEY), proves(OTHER_KEY)] == [True, True]
+    accounts.change_app_keys("octo", lambda keys: keys[1:])
+    assert [proves(KEY), proves(OTHER_KEY)] == [False, True]
+    with pytest.raises(ControlRefusal, match="one key at least"):
+        accounts.change_app_keys("octo", lambda keys: keys[1:])
+    assert accounts.authenticated_installation(token.token, now=EPOCH) is token, "tokens outlive the key"
 
 
 def test_an_unsigned_app_token_is_refused(accounts: Accounts) -> None:

@@ -13,10 +13,10 @@ import pytest
 from github_api.errors import PayloadUnreadable
 from github_api.secret import Secret
 from github_api.webhook import verified_event
-from scaler.identity import PublishedKeys
+from scaler.identity_keys import PublishedKeys
 from tests.scaler_parts import Clock, a_few_turns
 from tests.scaler_service_world import AS_CELL, World, problem
-from tests.unit.test_scaler_identity import URL, published
+from tests.unit.test_scaler_identity import URL, in_pieces, published
 
 SECRET = Secret("hook")
 
@@ -106,7 +106,7 @@ async def test_an_invented_key_id_keeps_no_honest_caller_waiting_for_a_silent_is
         asked.append(request)
         if len(asked) > 1:
             await answered.wait()
-        return httpx.Response(200, json=published("k1"))
+        return httpx.Response(200, content=in_pieces(json.dumps(published("k1")).encode()))
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         keys = PublishedKeys(URL, http=http, clock=clock)

@@ -7,7 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from scaler.identity import KEYS_GOOD_SECONDS, Identity
+from scaler.identity import Identity
+from scaler.identity_keys import KEYS_GOOD_SECONDS
 from tests.scaler_parts import Clock
 from tests.unit.test_scaler_identity import AUDIENCE, EMAIL, ISSUER, Issuer, a_token, identity, now, refusal
 

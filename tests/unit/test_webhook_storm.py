@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 
 from github_api.points import Urgency
-from github_api.secret import Secret
 from scaler.assembly import Parts
 from scaler.loop import Intervals, Loop
 from scaler.service import Service
 from tests.scaler_assembled import assembled
 from tests.scaler_parts import QueueOfGitHub, a_github_job, until
+from tests.scaler_service_world import fixed_webhook, no_look
 from tests.webhook_day import a_day
 
 OURS = tuple(f"acme/repository-{number}" for number in range(12))
@@ -104,7 +104,8 @@ async def living(folder: Path) -> AsyncIterator[Storm]:
             cell=parts.admission,
             secrets=parts.directory.secrets,
             callers=frozenset(),
-            webhook_secret=Secret(SECRET),
+            look_at_cells=no_look,
+            webhook=fixed_webhook(SECRET),
             on_repository=loop.nudge_repository,
             tick=lambda: asyncio.sleep(0, {}),
             status=dict,
