@@ -88,6 +88,35 @@ def change_cell(
     )
 
 
+def remove_cell(
+    store: RecordStore,
+    cell: str,
+    *,
+    owned: Owned,
+    when: Callable[[CellRecord], bool],
+    decode: Decode = cell_record,
+) -> bool:
+    """Remove the record of a cell while `when` holds of it; whether there is none now.
+
+    Raises RecordUnreadable, and StoreUnavailable, after which it may be there or not.
+    """
+    key = cell_key(cell)
+    for _ in range(ATTEMPTS):
+        stored = store.read(key)
+        if stored is None:
+            return True
+        record = decode(stored.text, key=key)
+        if record.owner != owned.owner or owned.uid not in (None, record.uid) or not when(record):
+            return False
+        try:
+            store.remove(key, expected=stored.version)
+        except Conflict:
+            continue
+    raise StoreUnavailable(
+        f"The record {key!r} was changed by others {ATTEMPTS} times in a row; try again later."
+    )
+
+
 def change_deployment(
     store: RecordStore,
     transition: Callable[[DeploymentRecord], DeploymentRecord | None],

@@ -41,3 +41,9 @@ class RecordStore(Protocol):
 
         Raises Conflict, or StoreUnavailable when the outcome is unknown.
         """
+
+    def remove(self, key: str, *, expected: int) -> None:
+        """Remove a key whose version is still `expected`; a text that is put there later has a version never seen before.
+
+        Raises Conflict, or StoreUnavailable when the outcome is unknown.
+        """

@@ -135,13 +135,8 @@ def assemble(
     times, owner, clock = config.times, config.deployment, time.time
     journal, instances = Journal(), Instances(clock, monotonic=time.monotonic)
     github = github_of(config, env)
-    records = _records(config)
-    cloud = CloudRun(
-        project=config.cloud_run.project,
-        region=config.cloud_run.region,
-        endpoint=config.cloud_run.endpoint,
-        credentials=config.cloud_run.credentials,
-    )
+    records = records_of(config)
+    cloud = cloud_run_of(config)
     writes = MinuteBudget(config.cloud_run.writes_per_minute)
     settle = times.settle.total_seconds()
     directory = CellDirectory(
@@ -311,7 +306,18 @@ def github_of(config: Config, env: Mapping[str, str]) -> GitHub:
     return GitHub(app_id=config.github.app_id, key=key, scope=config.github.scope, url=config.github.url)
 
 
-def _records(config: Config) -> Records:
+def cloud_run_of(config: Config) -> CloudRun:
+    """Cloud Run as this configuration names it; nothing is called yet."""
+    return CloudRun(
+        project=config.cloud_run.project,
+        region=config.cloud_run.region,
+        endpoint=config.cloud_run.endpoint,
+        credentials=config.cloud_run.credentials,
+    )
+
+
+def records_of(config: Config) -> Records:
+    """The records of this deployment. Raises RecordsUnusable."""
     try:
         store = store_at(config.records)
     except BadStore as error:

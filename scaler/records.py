@@ -14,6 +14,7 @@ from cell_records.change import (
     create_cell,
     read_cell,
     read_deployment,
+    remove_cell,
 )
 from cell_records.codec import cell_record, deployment_record
 from cell_records.deployment import DeploymentRecord
@@ -70,6 +71,13 @@ class Records:
             owned=owned,
             nonce=self._nonce,
             decode=self._decode,
+        )
+
+    async def remove(self, cell: str, *, uid: str, when: Callable[[CellRecord], bool]) -> bool:
+        """Remove a cell's record while `when` holds of it; see `cell_records.change`."""
+        owned = Owned(owner=self._owner, uid=uid)
+        return await asyncio.to_thread(
+            remove_cell, self._store, cell, owned=owned, when=when, decode=self._decode
         )
 
     async def change_deployment(
