@@ -23,7 +23,7 @@ class Goal(Enum):
 class Task:
     """One verb's work. `hold`: its word in the records; `at_once`: most cells it holds at a time; `canary`: try one cell first.
 
-    `canary_seconds`: how long a job is waited for there.
+    `settle_seconds`: how long a cell rests after its zero before it can serve again.
     """
 
     hold: str
@@ -31,7 +31,7 @@ class Task:
     at_once: int
     wish: Wish | None = None
     canary: bool = False
-    canary_seconds: float = 1800.0
+    settle_seconds: float = 80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,18 @@ def _left(task: Task, cell: CellNow) -> str | None:
 def busy(cell: CellNow) -> bool:
     """Whether jobs may run in it."""
     return cell.record is not None and bool(cell.record.leases)
+
+
+def is_open(cell: CellNow) -> bool:
+    """Whether taking it costs the pool capacity: it is emptied then, and has to rest."""
+    return cell.record is not None and cell.record.state is CellState.OPEN
+
+
+def rests_until(cell: CellNow, *, settle_seconds: float) -> float:
+    """When a cell at zero may open again; 0 of one that is not at zero."""
+    if cell.record is None or cell.record.state is not CellState.ZERO:
+        return 0.0
+    return cell.record.zeroed_at + settle_seconds
 
 
 def order(cell: CellNow) -> tuple[int, int, str]:

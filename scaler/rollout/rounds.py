@@ -13,7 +13,18 @@ from typing import assert_never
 
 from cell_records.record import CellRecord, CellState
 from scaler.rollout.canary import Trial, broken, proven, verdict
-from scaler.rollout.cells import CellNow, Goal, Stage, Standing, Task, busy, order, standing
+from scaler.rollout.cells import (
+    CellNow,
+    Goal,
+    Stage,
+    Standing,
+    Task,
+    busy,
+    is_open,
+    order,
+    rests_until,
+    standing,
+)
 
 
 class Do(Enum):
@@ -49,7 +60,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One round. `waits`: what each cell under way waits for; `trial`: the canary that waits for a job; `done`: of `total` cells."""
+    """One round. `waits`: what a cell under way waits for; `trial`: the canary that waits for a job; `done`: of `total` cells."""
 
     actions: tuple[Action, ...]
     waits: dict[str, str]
@@ -61,8 +72,13 @@ class Round:
     words: str = ""
 
 
-def next_round(task: Task, cells: Sequence[CellNow]) -> Round:
-    """What to do now."""
+# How long a canary may stay at zero, though it could open, before another cell is emptied to make room for it: in a pool that
+# is at its max, cells that have work never close.
+ROOM_AFTER_SECONDS = 60.0
+
+
+def next_round(task: Task, cells: Sequence[CellNow], *, now: float) -> Round:
+    """What to do now, `now` in seconds since the epoch."""
     stands = sorted((standing(task, cell) for cell in cells), key=lambda each: order(each.cell))
     failed = next(_failed(task, stands), None)
     if failed is not None:
@@ -70,9 +86,9 @@ def next_round(task: Task, cells: Sequence[CellNow]) -> Round:
     waits: dict[str, str] = {}
     trial = None
     if task.canary and not _is_proven(stands):
-        actions, trial = _canary(task, stands, waits)
+        actions, trial = _canary(task, stands, waits, now=now)
     else:
-        actions = _all(task, stands, waits)
+        actions = _all(task, stands, waits, now=now)
     ends = None
     if all(each.stage in (Stage.DONE, Stage.LEFT) for each in stands) and trial is None:
         actions = [*actions, *_trials_over(stands)]
@@ -130,13 +146,15 @@ def _is_proven(stands: Sequence[Standing]) -> bool:
     )
 
 
-def _canary(task: Task, stands: Sequence[Standing], waits: dict[str, str]) -> tuple[list[Action], str | None]:
+def _canary(
+    task: Task, stands: Sequence[Standing], waits: dict[str, str], *, now: float
+) -> tuple[list[Action], str | None]:
     """One cell is changed and judged; what else this verb holds serves on meanwhile."""
     trial = next((each for each in stands if each.stage is Stage.DONE and _on_trial(each.cell)), None)
     changing = [each for each in stands if each.stage is Stage.CHANGING]
     if trial is not None:
         waits[trial.cell.name] = "canary: " + _words_of_trial(trial.cell)
-        return [_given_back(each) for each in changing if not each.met], trial.cell.name
+        return _room_for(task, trial.cell, stands, waits, now=now), trial.cell.name
     changing.sort(key=lambda each: not each.met)
     fresh = [each for each in stands if each.stage is Stage.FRESH]
     if changing:
@@ -149,18 +167,54 @@ def _canary(task: Task, stands: Sequence[Standing], waits: dict[str, str]) -> tu
     return [Action(do=Do.HOLD, cell=each.cell.name) for each in fresh[:1]], None
 
 
-def _all(task: Task, stands: Sequence[Standing], waits: dict[str, str]) -> list[Action]:
+def _room_for(
+    task: Task, trial: CellNow, stands: Sequence[Standing], waits: dict[str, str], *, now: float
+) -> list[Action]:
+    """Let go of what is held; but while the canary gets no instance, one other cell is emptied so that it gets one."""
+    assert trial.record is not None
+    held = [each for each in stands if each.stage is Stage.CHANGING and not each.met]
+    could_open = max(trial.record.canary_since, rests_until(trial, settle_seconds=task.settle_seconds))
+    if is_open(trial) or now < could_open + ROOM_AFTER_SECONDS:
+        return [_given_back(each) for each in held]
+    if held:
+        first, *others = held
+        waits[first.cell.name] = f"makes room for the canary {trial.name}"
+        closes = (
+            [Action(do=Do.CLOSE, cell=first.cell.name)]
+            if is_open(first.cell) and not busy(first.cell)
+            else []
+        )
+        carries = [Action(do=Do.CARRY, cell=first.cell.name)] if _is_closing(first.cell) else []
+        return [*closes, *carries, *(_given_back(each) for each in others)]
+    fresh = [each.cell for each in stands if each.stage is Stage.FRESH and is_open(each.cell)]
+    return [Action(do=Do.HOLD, cell=cell.name) for cell in fresh[:1]]
+
+
+def _all(task: Task, stands: Sequence[Standing], waits: dict[str, str], *, now: float) -> list[Action]:
     changing = [each for each in stands if each.stage is Stage.CHANGING]
     actions = [action for each in changing for action in _step(task, each, waits, canary=False)]
     fresh = [each.cell for each in stands if each.stage is Stage.FRESH]
     if task.goal is Goal.RELEASE:
         return actions
-    idle = [cell for cell in fresh if not busy(cell)]
-    if not idle and all(busy(each.cell) for each in changing):
+    taken = [cell for cell in fresh if not busy(cell)]
+    if task.goal is not Goal.CHANGE or (not taken and all(busy(each.cell) for each in changing)):
         # A busy cell that is held gets no more jobs, maybe for hours; so not before all others are done.
-        idle = fresh
-    room = max(0, task.at_once - len(changing))
-    return [*actions, *(Action(do=Do.HOLD, cell=cell.name) for cell in idle[:room])]
+        taken = fresh
+    return [*actions, *(Action(do=Do.HOLD, cell=name) for name in _within(task, taken, stands, now=now))]
+
+
+def _within(task: Task, cells: Sequence[CellNow], stands: Sequence[Standing], *, now: float) -> Iterator[str]:
+    """As many of the cells as may be held besides those that are; no open one while too many others rest after their zero."""
+    changing = {each.cell.name for each in stands if each.stage is Stage.CHANGING}
+    resting = {
+        each.cell.name for each in stands if now <= rests_until(each.cell, settle_seconds=task.settle_seconds)
+    }
+    held, away = len(changing), len(changing | resting)
+    for cell in cells:
+        costs = is_open(cell) and task.goal is Goal.CHANGE
+        if held < task.at_once and (away < task.at_once or not costs):
+            held, away = held + 1, away + (cell.name not in resting)
+            yield cell.name
 
 
 def _step(task: Task, each: Standing, waits: dict[str, str], *, canary: bool) -> Iterator[Action]:
@@ -215,6 +269,10 @@ def _trials_over(stands: Sequence[Standing]) -> Iterator[Action]:
     for each in stands:
         if each.stage is Stage.DONE and each.met and _on_trial(each.cell):
             yield Action(do=Do.END_TRIAL, cell=each.cell.name)
+
+
+def _is_closing(cell: CellNow) -> bool:
+    return cell.record is not None and cell.record.state is CellState.CLOSING
 
 
 def _on_trial(cell: CellNow) -> bool:

@@ -105,7 +105,14 @@ async def _run(config: Config, wanted: Wanted) -> int:
                 clock=time.time,
             )
 
-        verb = Verb(wanted, performer, clock=time.time, sleep=asyncio.sleep, say=say)
+        verb = Verb(
+            wanted,
+            performer,
+            settle_seconds=config.times.settle.total_seconds(),
+            clock=time.time,
+            sleep=asyncio.sleep,
+            say=say,
+        )
         await verb.run()
     finally:
         await cloud.aclose()
@@ -126,11 +133,15 @@ class Verb:
         wanted: Wanted,
         performer: Callable[[Task], Performer],
         *,
+        settle_seconds: float,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         say: Callable[[str], None],
     ) -> None:
-        """`performer`: makes the hands for a task; `say`: takes lines of progress."""
+        """`performer`: makes the hands for a task; `settle_seconds`: how long a cell rests after its zero; `say`: takes lines of
+        progress.
+        """
+        self._settle_seconds = settle_seconds
         self._wanted = wanted
         self._performer = performer
         self._clock = clock
@@ -148,7 +159,7 @@ class Verb:
         while True:
             cells = await self._looked(hands)
             if cells is not None:
-                current = next_round(task, cells)
+                current = next_round(task, cells, now=self._clock())
                 await self._act(hands, current)
                 if current.end is not None:
                     await hands.settle()
@@ -171,7 +182,7 @@ class Verb:
                 at_once=at_once,
                 wish=wanted.wish,
                 canary=wanted.canary,
-                canary_seconds=wanted.canary_seconds,
+                settle_seconds=self._settle_seconds,
             )
 
         hands = self._performer(task(0))
