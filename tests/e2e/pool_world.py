@@ -128,7 +128,9 @@ class PoolWorld:
             return {}
         with contextlib.closing(sqlite3.connect(database, timeout=10)) as records:
             try:
-                texts = records.execute("SELECT key, text FROM records WHERE key LIKE 'cells/%'").fetchall()
+                texts = records.execute(
+                    "SELECT key, text FROM records WHERE key LIKE 'cells/%' AND text <> ''"
+                ).fetchall()
             except sqlite3.OperationalError:  # the scaler is about to make the table
                 return {}
         return {key: cell_record(text, key=key) for key, text in texts}

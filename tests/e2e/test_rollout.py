@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from cell_records.record import CellState
-from tests.e2e.pool_world import COMMAND, POOL, PoolWorld, burst, kill_hard, pool_world, wait_until
+from tests.e2e.pool_world import (
+    COMMAND,
+    POOL,
+    RUNNER,
+    PoolWorld,
+    burst,
+    kill_hard,
+    pool_world,
+    wait_until,
+)
 from tests.e2e.test_burst import all_done, finished, nothing_left
 
 OLD, NEW = "runner-pool/runner", "runner-pool/runner:new"
@@ -51,7 +60,10 @@ def some_serve(world: PoolWorld) -> bool:
     now = time.time()
     return any(
         not record.hold
-        and (record.state is CellState.OPEN or (record.state is CellState.ZERO and now > record.zeroed_at + 80.0))
+        and (
+            record.state is CellState.OPEN
+            or (record.state is CellState.ZERO and now > record.zeroed_at + 80.0)
+        )
         for record in world.records().values()
     )
 
@@ -95,4 +107,94 @@ def test_a_new_image_reaches_every_cell_while_jobs_run_though_scaler_and_verb_ar
         wait_until(lambda: nothing_left(world), seconds=60, what="nothing is left", world=world)
         assert sorted(map(int, ledger.read_text().split())) == list(range(3))
         assert sorted(map(int, more.read_text().split())) == list(range(27))
+        assert [stop for stop in world.emulator.cloud.stops() if stop["was_busy"]] == []
+
+
+def variable(world: PoolWorld, cell: str, name: str) -> str:
+    """A variable of a cell's template."""
+    env = worker_pools(world)[cell]["template"]["containers"][0]["env"]
+    return str(next(each["value"] for each in env if each["name"] == name))
+
+
+@pytest.mark.timeout(240)
+def test_a_template_whose_runner_cannot_start_stops_at_its_canary_and_goes_back(tmp_path: Path) -> None:
+    """The other cells are untouched and serve every job; the way back needs no canary, since they show that it works."""
+    command, ledger = "RUNNER_POOL_RUNNER_COMMAND", tmp_path / "ledger"
+    with pool_world(tmp_path / "w", sizes=(1, 1, 1, 2), max_instances=4) as world:
+        world.start_scaler()
+        world.emulator.github.push("acme/widgets", {"first.yml": burst(1, tmp_path / "first")})
+        wait_until(lambda: all_done(world, 1), seconds=60, what="one job done", world=world)
+        verb = begin(world, "rollout", "--pool", POOL, "--env", f"{command}=/nowhere/run.sh")
+        wait_until(
+            lambda: "canary: no job" in said(world, "rollout"), seconds=60, what="the canary", world=world
+        )
+        world.emulator.github.push("acme/widgets", {"burst.yml": burst(8, ledger)})
+        wait_until(lambda: verb.poll() is not None, seconds=90, what="the verb has ended", world=world)
+        assert verb.returncode == 14, world.logs()
+        (held,) = (cell for cell, hold in holds(world).items() if hold)
+        words = said(world, "rollout")
+        assert (
+            f"The new template has failed: cell {held}: a lease ended without a job: runner failed" in words
+        )
+        assert "To go back: runner-pool rollout" in words
+        commands = {cell: variable(world, cell, command) for cell in worker_pools(world)}
+        assert [cell for cell, each in commands.items() if each != RUNNER] == [held]
+        wait_until(lambda: all_done(world, 9), seconds=90, what="all jobs done", world=world)
+        back = world.run("rollout", "--pool", POOL, "--env", f"{command}={RUNNER}", "--timeout", "90s")
+        assert back.returncode == 0, f"{back.stdout}{back.stderr}\n{world.logs()}"
+        assert {variable(world, cell, command) for cell in worker_pools(world)} == {RUNNER}
+        assert set(holds(world).values()) == {""}
+        wait_until(lambda: nothing_left(world), seconds=60, what="nothing is left", world=world)
+        assert sorted(map(int, ledger.read_text().split())) == list(range(8))
+        assert [stop for stop in world.emulator.cloud.stops() if stop["was_busy"]] == []
+
+
+@pytest.mark.timeout(240)
+def test_cells_are_drained_resumed_resized_and_deleted_while_jobs_run(tmp_path: Path) -> None:
+    """Two verbs at once where they may meet, the scaler and a verb killed in between; no job is stopped."""
+    with pool_world(tmp_path / "w", sizes=(1, 1, 1, 1), max_instances=2) as world:
+        first = world.start_scaler()
+        world.emulator.github.push("acme/widgets", {"burst.yml": burst(5, tmp_path / "one", seconds="3")})
+        wait_until(lambda: len(world.standing_leases()) == 2, seconds=60, what="two jobs run", world=world)
+
+        drains = [begin(world, "drain", "--pool", POOL), begin(world, "drain", "--pool", POOL)]
+        wait_until(lambda: set(holds(world).values()) == {"drain"}, seconds=30, what="all held", world=world)
+        kill_hard(first)
+        world.start_scaler()
+        wait_until(
+            lambda: all(each.poll() is not None for each in drains), seconds=60, what="drained", world=world
+        )
+        assert [each.returncode for each in drains] == [0, 0], world.logs()
+        assert set(world.counts().values()) == {0}
+        assert {record.state for record in world.records().values()} == {CellState.ZERO}
+        served = finished(world)
+        assert 2 <= served < 5
+
+        refused = world.run("rollout", "--pool", POOL, "--image", NEW)
+        assert (refused.returncode, "held for drain" in refused.stderr) == (13, True), refused.stderr
+        assert "cells of it are held for a change (drain: linux-s1-1" in " ".join(
+            world.run("plan").stdout.split()
+        )
+
+        assert world.run("resume", "--cell", "linux-s1-4").returncode == 0
+        sizes = ("--cell", "linux-s1-4=2", "--cell", "linux-s1-3=3")
+        left = world.run("resize", *sizes, "--timeout", "90s")
+        assert (left.returncode, "linux-s1-3: it is held for drain" in left.stderr) == (13, True), left.stderr
+        assert world.run("resume", "--pool", POOL).returncode == 0
+        resizes = [begin(world, "resize", *sizes), begin(world, "resize", *sizes)]
+        wait_until(
+            lambda: all(each.poll() is not None for each in resizes), seconds=90, what="resized", world=world
+        )
+        assert [each.returncode for each in resizes] == [0, 0], world.logs()
+        labels = {cell: each["labels"]["runner-pool-size"] for cell, each in worker_pools(world).items()}
+        assert labels == {"linux-s1-1": "1", "linux-s1-2": "1", "linux-s1-3": "3", "linux-s1-4": "2"}
+        wait_until(lambda: all_done(world, 5), seconds=120, what="all jobs done", world=world)
+
+        verb = begin(world, "destroy", "--all", "--yes")
+        wait_until(lambda: len(worker_pools(world)) < 4, seconds=60, what="one is deleted", world=world)
+        kill_hard(verb)
+        last = world.run("destroy", "--all", "--yes", "--timeout", "90s")
+        assert last.returncode == 0, f"{last.stdout}{last.stderr}"
+        assert (worker_pools(world), world.records()) == ({}, {})
+        assert sorted((tmp_path / "one").read_text().split()) == [str(number) for number in range(5)]
         assert [stop for stop in world.emulator.cloud.stops() if stop["was_busy"]] == []
