@@ -120,6 +120,8 @@ class Performer:
 
     async def look(self) -> list[CellNow]:
         """Every cell as it is now, the records read first. Raises CloudRunError, RecordError."""
+        if self._writer.defect is not None:
+            raise self._writer.defect
         records = await self._records.all()
         read_at = self._clock()
         self._cells = self._selection.found(await self._cloud.list_documents(), read_at=read_at)

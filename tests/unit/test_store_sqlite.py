@@ -71,6 +71,31 @@ def test_a_missing_key_is_not_changed(tmp_path: Path) -> None:
     assert store.read("a") is None
 
 
+def test_what_was_removed_is_gone_and_its_versions_are_never_given_again(tmp_path: Path) -> None:
+    """A writer that still knows the old text must not write over one that was put in its place."""
+    store = SqliteStore(str(tmp_path / "records.db"))
+    first = store.compare_and_set("cells/a", "old", expected=None)
+    with pytest.raises(Conflict):
+        store.remove("cells/a", expected=first + 1)
+    store.remove("cells/a", expected=first)
+    assert (store.read("cells/a"), store.read_all()) == (None, {})
+    for late in (
+        lambda: store.remove("cells/a", expected=first),
+        lambda: store.remove("cells/a", expected=2),
+    ):
+        with pytest.raises(Conflict):
+            late()
+    with pytest.raises(Conflict):
+        store.compare_and_set("cells/a", "late", expected=first)
+    again = store.compare_and_set("cells/a", "new", expected=None)
+    assert again > first
+    with pytest.raises(Conflict):
+        store.compare_and_set("cells/a", "late", expected=first)
+    with pytest.raises(Conflict):
+        store.compare_and_set("cells/a", "second", expected=None)
+    assert store.read("cells/a") == Stored("new", again)
+
+
 def test_a_store_survives_its_process(tmp_path: Path) -> None:
     """Another object on the same file sees everything."""
     path = str(tmp_path / "records.db")
