@@ -255,6 +255,27 @@ class MortalStore:
         self._region.require_life()
 
 
+def doc(
+    name: str = "a", *, image: str = "old", count: int = 0, rests: bool = True, **others: Any
+) -> Document:
+    """A worker pool of the region."""
+    region = Region()
+    region.add(name, None, count=count, image=image)
+    data = {**region.pools[name], **others}
+    if not rests:
+        data["reconciling"] = True
+    return document(json.dumps(data).encode())
+
+
+def failed_with(message: str) -> dict[str, Any]:
+    """The condition of a worker pool whose last change could not be carried out."""
+    return {
+        "state": "CONDITION_FAILED",
+        "message": message,
+        "lastTransitionTime": "2026-11-26T05:00:00Z",
+    }
+
+
 async def run_verb(region: Region, wanted: Wanted, *, seconds: float = 2_000.0, writes: int = 100) -> None:
     """One run of a verb over the region. Raises what it raises, and Killed."""
     region.dead, region.writes = False, 0

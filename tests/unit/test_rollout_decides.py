@@ -1,149 +1,23 @@
-"""The pure parts of a rollout: what is wished of a template, what a canary has shown, and what is done next, as tables."""
+"""The pure parts of a rollout: what a canary has shown, what is done next, and what a write looks at before, as tables."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cell_records.record import CellRecord, CellState
-from scaler.cloud_run.wire import Document, document
+from scaler.cloud_run.wire import Document
 from scaler.rollout.canary import Trial, verdict
 from scaler.rollout.cells import CellNow, Goal, Task
 from scaler.rollout.rounds import ROOM_AFTER_SECONDS, Do, End, Round, given_up, next_round
 from scaler.rollout.steps import Delete, Look, SetField, Steps, changing, deleting
-from scaler.rollout.template import SizeWish, TemplateWish
+from scaler.rollout.template import TemplateWish
 from tests.factories import NOW, a_lease, a_record, an_obstacle
-from tests.rollout_world import Region
+from tests.rollout_world import doc, failed_with
 
 ZERO, OPEN, CLOSING = CellState.ZERO, CellState.OPEN, CellState.CLOSING
-TEMPLATE: dict[str, Any] = {
-    "revision": "linux-00007-abc",
-    "serviceAccount": "cells@p.iam.gserviceaccount.com",
-    "sandboxes": {"x": 1},
-    "containers": [
-        {
-            "image": "old",
-            "env": [
-                {"name": "RUNNER_POOL_CELL_SECRET", "value": "hunter2"},
-                {"name": "A", "value": "1"},
-                {"name": "B", "valueSource": {"secretKeyRef": {"secret": "s"}}},
-            ],
-            "resources": {"limits": {"cpu": "2", "memory": "4Gi"}, "startupCpuBoost": True},
-            "volumeMounts": [{"name": "w"}],
-        },
-        {"image": "sidecar"},
-    ],
-}
-
-
-def written(**wish: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The template and its first container, as a wish writes them."""
-    template = TemplateWish(**wish).value("a", {"template": TEMPLATE})
-    return template, template["containers"][0]
-
-
-def test_a_wish_changes_what_it_names_and_keeps_all_else() -> None:
-    """Unknown fields, the order of variables, other containers; the revision's name is left to Cloud Run."""
-    template, first = written(image="new", env={"A": "2", "C": "3"}, unset_env=frozenset({"B"}), memory="8Gi")
-    assert template == {
-        **{name: value for name, value in TEMPLATE.items() if name != "revision"},
-        "containers": [first, {"image": "sidecar"}],
-    }
-    assert first == {
-        **TEMPLATE["containers"][0],
-        "image": "new",
-        "env": [
-            {"name": "RUNNER_POOL_CELL_SECRET", "value": "hunter2"},
-            {"name": "A", "value": "2"},
-            {"name": "C", "value": "3"},
-        ],
-        "resources": {"limits": {"cpu": "2", "memory": "8Gi"}, "startupCpuBoost": True},
-    }
-
-
-def test_a_reference_is_replaced_by_the_value_that_is_wished() -> None:
-    """A variable has one or the other."""
-    _, first = written(env={"B": "plain"})
-    assert first["env"][2] == {"name": "B", "value": "plain"}
-
-
-@pytest.mark.parametrize(
-    ("wish", "met"),
-    [
-        ({"image": "old"}, True),
-        ({"image": "new"}, False),
-        ({"env": {"A": "1"}}, True),
-        ({"env": {"A": "2"}}, False),
-        ({"env": {"B": "1"}}, False),
-        ({"unset_env": frozenset({"A"})}, False),
-        ({"unset_env": frozenset({"Z"})}, True),
-        ({"cpu": "2", "memory": "4Gi"}, True),
-        ({"cpu": "4"}, False),
-        ({"image": "old", "rotate": lambda: "drawn"}, False),
-        ({"image": "old", "rotate": lambda: "drawn", "rotated": {"a"}}, True),
-    ],
-)
-def test_a_template_as_wished_is_not_written_again(wish: dict[str, Any], met: bool) -> None:
-    """So a command that is run again changes nothing; only a rotation is seen by whoever made it."""
-    assert TemplateWish(**wish).met("a", {"template": TEMPLATE}) is met
-
-
-def test_what_is_written_is_as_wished_afterwards() -> None:
-    """Otherwise a rollout would never end."""
-    wish = TemplateWish(
-        image="new", env={"A": "2", "C": "3"}, unset_env=frozenset({"B"}), cpu="4", memory="8Gi"
-    )
-    assert wish.met("a", {"template": wish.value("a", {"template": TEMPLATE})})
-    bare = {"containers": [{"image": "old"}]}
-    assert wish.met("a", {"template": wish.value("a", {"template": bare})})
-
-
-def test_each_cell_gets_a_secret_of_its_own_and_no_wish_shows_one() -> None:
-    """A secret in a log would be everybody's."""
-    drawn = iter(["one", "two"])
-    wish = TemplateWish(rotate=lambda: next(drawn), env={"TOKEN": "shown-nowhere"})
-    secrets = [
-        wish.value(cell, {"template": TEMPLATE})["containers"][0]["env"][0]["value"] for cell in ("a", "b")
-    ]
-    assert secrets == ["one", "two"]
-    assert "shown-nowhere" not in repr(wish)
-    assert "hunter2" not in repr(SetField(of=doc(), name="template", value=TEMPLATE))
-    assert "hunter2" not in repr(doc(template=TEMPLATE))
-
-
-def test_a_size_is_a_label_and_the_other_labels_stay() -> None:
-    """They say whose the cell is."""
-    wish = SizeWish(sizes={"a": 8})
-    labels = {"runner-pool-size": "2", "team": "x"}
-    assert wish.value("a", {"labels": labels}) == {"runner-pool-size": "8", "team": "x"}
-    assert not wish.met("a", {"labels": labels})
-    assert wish.met("a", {"labels": {"runner-pool-size": "8"}})
-
-
-def doc(
-    name: str = "a", *, image: str = "old", count: int = 0, rests: bool = True, **others: Any
-) -> Document:
-    """A worker pool of the region."""
-    region = Region()
-    region.add(name, None, count=count, image=image)
-    data = {**region.pools[name], **others}
-    if not rests:
-        data["reconciling"] = True
-    return document(json.dumps(data).encode())
-
-
-def failed(message: str) -> dict[str, Any]:
-    """The condition of a worker pool whose last change could not be carried out."""
-    return {
-        "state": "CONDITION_FAILED",
-        "message": message,
-        "lastTransitionTime": "2026-11-26T05:00:00Z",
-    }
-
-
 SINCE = NOW - 100.0
 
 
@@ -168,9 +42,12 @@ SINCE = NOW - 100.0
             {"served_at": SINCE + 9.0, "lost_at": SINCE + 1.0}, None, Trial.FAILED, id="one of two jobs lost"
         ),
         pytest.param({"lost_at": SINCE - 1.0}, None, Trial.WAITS, id="a job lost in the old one"),
-        pytest.param({}, failed("no such image"), Trial.FAILED, id="a revision that cannot start"),
+        pytest.param({}, failed_with("no such image"), Trial.FAILED, id="a revision that cannot start"),
         pytest.param(
-            {}, failed("Quota violated: - CpuAllocPerProjectRegion"), Trial.WAITS, id="no capacity just now"
+            {},
+            failed_with("Quota violated: - CpuAllocPerProjectRegion"),
+            Trial.WAITS,
+            id="no capacity just now",
         ),
     ],
 )
