@@ -56,7 +56,8 @@ def test_what_a_canary_has_shown(
 ) -> None:
     """Only leases since the change count; what failed outweighs what was served."""
     cell = a_record(**{"canary_since": SINCE, **record})
-    reading = doc(**({} if condition is None else {"terminalCondition": condition})).reading
+    others: dict[str, Any] = {} if condition is None else {"terminalCondition": condition}
+    reading = doc(**others).reading
     assert verdict(cell, reading).trial is trial
 
 
@@ -71,7 +72,12 @@ def cell(name: str, state: CellState = ZERO, *, image: str = "old", count: int =
 
 def task(**others: Any) -> Task:
     """A new image."""
-    facts = {"hold": "rollout", "goal": Goal.CHANGE, "at_once": 2, "wish": TemplateWish(image="new")}
+    facts: dict[str, Any] = {
+        "hold": "rollout",
+        "goal": Goal.CHANGE,
+        "at_once": 2,
+        "wish": TemplateWish(image="new"),
+    }
     return Task(**{**facts, **others})
 
 
@@ -81,7 +87,7 @@ def steps(found: Round) -> list[str]:
 
 
 LEASES = (a_lease(), a_lease(lease_id="lease-2", boot="boot-2"))
-HELD = {"hold": "rollout"}
+HELD: dict[str, Any] = {"hold": "rollout"}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +226,8 @@ def test_a_command_that_gives_up_lets_go_of_what_it_has_not_changed() -> None:
 
 def asked(steps_of: Steps, record: CellRecord | None, found: Document | None) -> list[object]:
     """Everything that is asked for, in order."""
-    requests, answer = [], None
+    requests: list[object] = []
+    answer: object = None
     while True:
         try:
             request = steps_of.send(answer)
