@@ -10,6 +10,7 @@ import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from cell_records.change import Owned, change_cell, read_cell
@@ -30,6 +31,7 @@ from tests.simulation.forgetful_store import ForgetfulStore
 
 SETTLE_SECONDS = 80.0
 PARENT = "projects/p/locations/r"
+_NONCES = count(1)
 
 
 class Killed(BaseException):
@@ -159,9 +161,10 @@ class Region:
         self.require_life()
         self.clock.now += seconds
         for name in self.pools:
-            self._serve(name)
+            self.serve(name)
 
-    def _serve(self, name: str) -> None:
+    def serve(self, name: str) -> None:
+        """One second of scaler and agent in a cell."""
         record = read_cell(self.store, name)
         if record is None:
             return
@@ -204,7 +207,7 @@ class Region:
     def change(self, name: str, transition: Callable[[CellRecord], Outcome]) -> Outcome:
         """What another process changes."""
         outcome = change_cell(
-            self.store, name, transition, owned=Owned(owner=OWNER), nonce=lambda: f"other-{self.leases}"
+            self.store, name, transition, owned=Owned(owner=OWNER), nonce=lambda: f"other-{next(_NONCES)}"
         )
         assert outcome is not None
         return outcome

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
 from cell_records.record import (
+    CellRecord,
     Outcome,
     Refusal,
     Refused,
@@ -88,6 +89,11 @@ class Selection:
         """Cells that were asked for by their name and are not there."""
         return sorted(self._cells - set(found))
 
+    @property
+    def names_no_pool(self) -> bool:
+        """Whether a pool was asked for that the configuration does not have."""
+        return self._pool is not None and self._pool not in self._pools
+
 
 class Performer:
     """One verb's hands. `on_step` hears of each step before it is made."""
@@ -130,7 +136,7 @@ class Performer:
                 name=name,
                 record=records.cells.get(name),
                 document=document,
-                fault=records.unreadable.get(name) or self._fault(cell),
+                fault=records.unreadable.get(name) or self._fault(cell, records.cells.get(name)),
             )
             for name, (cell, document) in self._cells.items()
         ]
@@ -139,6 +145,11 @@ class Performer:
     def missing(self) -> list[str]:
         """Cells that were asked for and are not there."""
         return self._selection.missing(self._cells)
+
+    @property
+    def names_no_pool(self) -> bool:
+        """See Selection."""
+        return self._selection.names_no_pool
 
     async def perform(self, action: Action) -> None:
         """Make one step, once. What cannot be made now is told in `told` and asked for again. Raises CloudRunError that no
@@ -160,7 +171,9 @@ class Performer:
         """Wait until nothing is in flight."""
         await self._writer.settle()
 
-    def _fault(self, cell: Cell) -> str | None:
+    def _fault(self, cell: Cell, record: CellRecord | None) -> str | None:
+        if record is not None and record.owner != self._owner:
+            return f"its record belongs to the deployment {record.owner}"
         # Where everything is to go, a cell at fault goes too; its record says whether it may.
         return cell.fault if self._task.goal is Goal.CHANGE else None
 

@@ -35,8 +35,9 @@ from scaler.rollout.template import Wish
 # How much of the project's writes a minute these verbs take: the rest stays for the scaler's growth.
 WRITE_SHARE = 0.3
 
-# How long a verb waits between two looks.
+# How long a verb waits between two looks: after a step, and while it only waits, for jobs mostly.
 LOOK_AGAIN_SECONDS = 1.0
+LOOK_AGAIN_IDLE_SECONDS = 3.0
 
 # Of how many cells of a pool one is held at a time, unless told otherwise.
 CELLS_PER_HELD_ONE = 5
@@ -157,10 +158,12 @@ class Verb:
         task = await self._task(deadline)
         hands = self._performer(task)
         while True:
+            pause = LOOK_AGAIN_SECONDS
             cells = await self._looked(hands)
             if cells is not None:
                 current = next_round(task, cells, now=self._clock())
                 await self._act(hands, current)
+                pause = LOOK_AGAIN_SECONDS if current.actions else LOOK_AGAIN_IDLE_SECONDS
                 if current.end is not None:
                     await hands.settle()
                     self._ended(current)
@@ -169,7 +172,7 @@ class Verb:
                     raise self._untried(current)
             if self._clock() >= deadline:
                 await self._give_up(task, hands, cells)
-            await self._sleep(LOOK_AGAIN_SECONDS)
+            await self._sleep(pause)
 
     async def _task(self, deadline: float) -> Task:
         """The work, once it is known how many cells there are."""
@@ -191,12 +194,12 @@ class Verb:
                 raise RecordsUnusable(f"Nothing could be read in time: {self._fault}")
             await self._sleep(LOOK_AGAIN_SECONDS)
         missing = hands.missing()
-        if wanted.goal is Goal.DELETE:
+        if wanted.goal is Goal.DELETE and not (hands.names_no_pool and not cells):
             # What an earlier run has deleted is what was asked for.
-            missing = []
+            for cell in missing:
+                self._say(f"{cell}: there is no such cell, or no more")
+            return task(len(cells))
         if missing or not cells:
-            if not cells and wanted.goal is Goal.DELETE:
-                return task(0)
             of = f" of pool {wanted.pool}" if wanted.pool else ""
             what = (
                 f"There is no cell named {', '.join(missing)}{of}." if missing else f"There is no cell{of}."

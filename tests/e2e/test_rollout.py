@@ -198,3 +198,25 @@ def test_cells_are_drained_resumed_resized_and_deleted_while_jobs_run(tmp_path: 
         assert (worker_pools(world), world.records()) == ({}, {})
         assert sorted((tmp_path / "one").read_text().split()) == [str(number) for number in range(5)]
         assert [stop for stop in world.emulator.cloud.stops() if stop["was_busy"]] == []
+
+
+@pytest.mark.timeout(120)
+def test_in_direct_mode_the_verbs_need_nothing_but_records_and_cloud_run(tmp_path: Path) -> None:
+    """No service and no cron: the agents end their leases themselves, and the drain does the rest."""
+    with pool_world(tmp_path / "w", sizes=(1, 1), max_instances=2, mode="direct") as world:
+        world.emulator.github.push("acme/widgets", {"burst.yml": burst(2, tmp_path / "ledger", seconds="6")})
+        wait_until(
+            lambda: world.run("once").returncode == 0 and len(world.standing_leases()) == 2,
+            seconds=60,
+            what="two jobs run",
+            world=world,
+        )
+        drained = world.run("drain")
+        assert drained.returncode == 0, f"{drained.stdout}{drained.stderr}"
+        assert all_done(world, 2) is True
+        assert set(world.counts().values()) == {0}
+        assert world.run("resume").returncode == 0
+        changed = world.run("rollout", "--pool", POOL, "--image", NEW, "--no-canary", "--timeout", "60s")
+        assert changed.returncode == 0, f"{changed.stdout}{changed.stderr}"
+        assert set(images(world)) == {NEW}
+        assert {stop["was_busy"] for stop in world.emulator.cloud.stops()} <= {False}
