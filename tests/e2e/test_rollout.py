@@ -38,6 +38,11 @@ def images(world: PoolWorld) -> list[str]:
     return [each["template"]["containers"][0]["image"] for each in worker_pools(world).values()]
 
 
+def secrets(world: PoolWorld) -> set[str]:
+    """The secrets of all cells."""
+    return {variable(world, cell, "RUNNER_POOL_CELL_SECRET") for cell in worker_pools(world)}
+
+
 def holds(world: PoolWorld) -> dict[str, str]:
     """The hold of each cell that has a record."""
     return {key.removeprefix("cells/"): record.hold for key, record in world.records().items()}
@@ -80,11 +85,11 @@ def serves_to_its_end(world: PoolWorld, verb: subprocess.Popen[bytes], jobs: int
 def test_a_new_image_reaches_every_cell_while_jobs_run_though_scaler_and_verb_are_killed(
     tmp_path: Path,
 ) -> None:
-    """Eighteen jobs, a canary first, the verb killed when one cell was changed, and the scaler with it."""
-    arguments = ("--pool", POOL, "--image", NEW, "--at-once", "4")
+    """And new secrets with it: eighteen jobs, a canary first; the verb killed when one cell was changed, and the scaler too."""
+    arguments = ("--pool", POOL, "--image", NEW, "--rotate-secrets", "--at-once", "4")
     ledger = tmp_path / "ledger"
     with pool_world(tmp_path / "w", sizes=(1, 1, 1, 1, 2, 2), max_instances=6) as world:
-        first = world.start_scaler()
+        first, old = world.start_scaler(), secrets(world)
         world.emulator.github.push("acme/widgets", {"burst.yml": burst(3, ledger, seconds="8")})
         wait_until(lambda: len(world.standing_leases()) == 3, seconds=60, what="three jobs", world=world)
         verb = begin(world, "rollout", *arguments)
@@ -101,6 +106,7 @@ def test_a_new_image_reaches_every_cell_while_jobs_run_though_scaler_and_verb_ar
         )
         assert verb.returncode == 0, world.logs()
         assert set(images(world)) == {NEW}
+        assert len(old | secrets(world)) == 12, "a secret was not rotated, or was given twice"
         assert set(holds(world).values()) == {""}
         assert {record.canary_since for record in world.records().values()} == {0.0}
         wait_until(lambda: all_done(world, 18), seconds=60, what="all jobs done", world=world)
