@@ -11,7 +11,7 @@ from cell_records.record import CellState, released
 from scaler.cloud_run.wire import Document, Operation
 from scaler.rollout import performer, steps
 from scaler.rollout.steps import Look, SetField, Steps
-from scaler.rollout.template import Wish
+from scaler.rollout.template import TemplateWish, Wish
 from tests.factories import a_record
 from tests.rollout_world import Region, images, run_verb
 from tests.unit.test_rollout_killed import wanted
@@ -109,7 +109,7 @@ async def test_without_its_guard_the_job_is_stopped(
     assert len(region.kills) == 1
 
 
-@pytest.mark.parametrize("goal", [steps.deleting, partial(steps.changing, "a", wish=None)])
+@pytest.mark.parametrize("goal", [steps.deleting, partial(steps.changing, "a", wish=TemplateWish(image="new"))])
 def test_a_record_that_is_not_held_is_not_even_asked_about_further(goal: Callable[..., Steps]) -> None:
     """The first look decides."""
     asked = goal(hold="rollout")
