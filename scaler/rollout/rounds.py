@@ -60,11 +60,13 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One round. `waits`: what a cell under way waits for; `trial`: the canary that waits for a job; `done`: of `total` cells."""
+    """One round of `total` cells. `waits`: what a cell under way waits for; `trial`: the canary that waits for a job; `left`: why
+    a cell may not be touched.
+    """
 
     actions: tuple[Action, ...]
     waits: dict[str, str]
-    done: int
+    as_wished: frozenset[str]
     total: int
     left: dict[str, str]
     trial: str | None = None
@@ -302,7 +304,7 @@ def _round(
     return Round(
         actions=tuple(actions),
         waits=waits or {},
-        done=sum(each.stage is Stage.DONE for each in stands),
+        as_wished=frozenset(each.cell.name for each in stands if each.stage is Stage.DONE),
         total=len(stands),
         left={each.cell.name: each.why for each in stands if each.stage is Stage.LEFT},
         trial=trial,

@@ -274,10 +274,10 @@ class Verb:
         if current.end is End.LEFT:
             left = "; ".join(f"{cell}: {why}" for cell, why in sorted(current.left.items()))
             raise CellsLeft(
-                f"{current.done} of {current.total} cells are as wished. Left as they are: {left}",
+                f"{len(current.as_wished)} of {current.total} cells are as wished. Left as they are: {left}",
                 remedy="End the other hold (`runner-pool resume --hold …`, or the verb itself once more), then run this again.",
             )
-        self._say(f"{wanted.hold}: done, {current.done} of {current.total} cells")
+        self._say(f"{wanted.hold}: done, {current.total} cells are as wished")
 
     def _tell(self, hands: Performer, current: Round) -> None:
         """A line for each cell whose state has changed, and for the number of those that are done."""
@@ -286,7 +286,8 @@ class Verb:
             if self._said.get(cell) != why:
                 self._say(f"{cell}: {why}")
         for cell in self._said.keys() - lines.keys():
-            self._say(f"{cell}: no longer waits ({current.done} of {current.total} cells are done)")
+            done = f"as wished ({len(current.as_wished)} of {current.total})"
+            self._say(f"{cell}: {done if cell in current.as_wished else 'serves as before'}")
         self._said = lines
 
     def _tell_fault(self, fault: str) -> None:

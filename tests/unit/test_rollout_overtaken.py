@@ -109,7 +109,9 @@ async def test_without_its_guard_the_job_is_stopped(
     assert len(region.kills) == 1
 
 
-@pytest.mark.parametrize("goal", [steps.deleting, partial(steps.changing, "a", wish=TemplateWish(image="new"))])
+@pytest.mark.parametrize(
+    "goal", [steps.deleting, partial(steps.changing, "a", wish=TemplateWish(image="new"))]
+)
 def test_a_record_that_is_not_held_is_not_even_asked_about_further(goal: Callable[..., Steps]) -> None:
     """The first look decides."""
     asked = goal(hold="rollout")
