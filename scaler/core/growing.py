@@ -136,7 +136,7 @@ def _spread(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -
 def _may_grow(cell: CellSeen, *, now: float) -> bool:
     if not cell.writable or cell.fault is not None or cell.failed is not None or cell.counted >= cell.size:
         return False
-    if cell.hold:
+    if cell.set_aside:
         return False
     return cell.state is CellState.OPEN or (cell.state is CellState.ZERO and cell.ready_at < now)
 
@@ -145,8 +145,8 @@ def _holds(cells: Sequence[CellSeen]) -> str:
     """`rollout: a, b`: which cells of a pool are held, and for what."""
     names: dict[str, list[str]] = {}
     for cell in cells:
-        if cell.hold:
-            names.setdefault(cell.hold, []).append(cell.name)
+        if cell.set_aside:
+            names.setdefault(cell.set_aside, []).append(cell.name)
     return "; ".join(f"{why}: {', '.join(sorted(held))}" for why, held in sorted(names.items()))
 
 

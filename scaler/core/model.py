@@ -175,9 +175,14 @@ class CellSeen:
             object.__setattr__(self, name, value)
 
     @property
+    def set_aside(self) -> str:
+        """For what it gets nothing and is to be emptied: its hold, or a new template that has failed; empty when it serves."""
+        return self.hold or ("a template that failed" if self.canary and self.fails else "")
+
+    @property
     def serves(self) -> bool:
         """Whether leases may be given in it."""
-        return self.state is CellState.OPEN and not self.hold
+        return self.state is CellState.OPEN and not self.set_aside
 
     @property
     def rank(self) -> int:

@@ -87,7 +87,7 @@ def standing(cells: Sequence[CellSeen]) -> int:
 
 def held_cells(cells: Sequence[CellSeen]) -> list[CellSeen]:
     """Those that wait for a change and still have instances."""
-    return [cell for cell in cells if cell.state is CellState.OPEN and cell.hold]
+    return [cell for cell in cells if cell.state is CellState.OPEN and cell.set_aside]
 
 
 def _busy_in(cell: CellSeen) -> int:

@@ -123,7 +123,9 @@ def _close(close: Close, cell: CellSeen, pool: PoolPicture) -> Told:
             "it can be tried again once it is at zero"
         )
     elif close.reason is Reason.CELL_HELD:
-        why = f"it is held for {cell.hold}, and none of its {_count(cell.counted, 'instance')} runs a job"
+        why = (
+            f"it is held for {cell.set_aside}, and none of its {_count(cell.counted, 'instance')} runs a job"
+        )
     else:
         why = (
             f"none of its {_count(cell.counted, 'instance')} runs a job, the pool needs {pool.wanted} and has "
@@ -145,7 +147,8 @@ def _keep(keep: Keep, cell: CellSeen, pool: PoolPicture, seen: Seen) -> Told:
         case Reason.RUNS_JOBS:
             why = f"{busy} of its {_count(cell.counted, 'instance')} still {'runs' if busy == 1 else 'run'} a job"
         case Reason.HELD_RUNS_JOBS:
-            why = f"it is held for {cell.hold}, gets no new job, and waits for the {_count(busy + cell.offered, 'job')} in it"
+            jobs = _count(busy + cell.offered, "job")
+            why = f"it is held for {cell.set_aside}, gets no new job, and waits for the {jobs} in it"
         case Reason.LINGERS:
             why = f"{more} its linger has {_seconds(keep.until - seen.at)} to go"
         case Reason.DEMAND_UNKNOWN:

@@ -124,9 +124,17 @@ def rests_until(cell: CellNow, *, settle_seconds: float) -> float:
     return cell.record.zeroed_at + settle_seconds
 
 
-def order(cell: CellNow) -> tuple[int, int, str]:
-    """Those at zero first, then those that are being emptied, then idle ones, busy ones last: capacity is kept that way."""
+def order(cell: CellNow) -> tuple[int, int, float, str]:
+    """Those at zero first, the longest rested before all, since it can serve at once; then those that are being emptied, then
+    idle ones, busy ones last: capacity is kept that way.
+    """
     if cell.record is None:
-        return 0, 0, cell.name
+        # Its first record may have to rest.
+        return 0, 0, float("inf"), cell.name
     states = (CellState.ZERO, CellState.CLOSING, CellState.OPEN)
-    return len(cell.record.leases), states.index(cell.record.state), cell.name
+    return (
+        len(cell.record.leases),
+        states.index(cell.record.state),
+        rests_until(cell, settle_seconds=0.0),
+        cell.name,
+    )

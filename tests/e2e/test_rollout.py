@@ -52,7 +52,11 @@ def begin(world: PoolWorld, verb: str, *arguments: str) -> subprocess.Popen[byte
     """A verb that runs beside the story; what it says stands in `<verb>.log`."""
     path = world.write_config(f"command-{verb}", port=1)
     with (world.folder / f"scaler-{verb}.log").open("ab") as log:
-        return subprocess.Popen([*COMMAND, verb, "--config", str(path), *arguments], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*COMMAND, verb, "--config", str(path), *arguments], stdout=log, stderr=log
+        )
+    world.scalers.append(process)  # so that it ends with the world
+    return process
 
 
 def said(world: PoolWorld, verb: str) -> str:
@@ -126,7 +130,8 @@ def variable(world: PoolWorld, cell: str, name: str) -> str:
 def test_a_template_whose_runner_cannot_start_stops_at_its_canary_and_goes_back(tmp_path: Path) -> None:
     """The other cells are untouched and serve every job; the way back needs no canary, since they show that it works."""
     command, ledger = "RUNNER_POOL_RUNNER_COMMAND", tmp_path / "ledger"
-    with pool_world(tmp_path / "w", sizes=(1, 1, 1, 2), max_instances=4) as world:
+    # Two instances of the canary fail at once, which would hold back a whole pool if the image were everybody's.
+    with pool_world(tmp_path / "w", sizes=(2, 2, 2), max_instances=6) as world:
         world.start_scaler()
         world.emulator.github.push("acme/widgets", {"first.yml": burst(1, tmp_path / "first")})
         wait_until(lambda: all_done(world, 1), seconds=60, what="one job done", world=world)

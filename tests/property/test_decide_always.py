@@ -97,7 +97,7 @@ def test_incompletely_known_demand_closes_nothing(policy: Policy, seen: Seen, me
     """Nor lets the end of a lease close anything. What an admin holds is closed without asking the queue."""
     unknown = replace(seen, demand=replace(seen.demand, complete=False))
     decision, _ = decide(policy, unknown, memory)
-    holds = {cell.name: cell.hold for cell in seen.cells}
+    holds = {cell.name: cell.set_aside for cell in seen.cells}
     assert [close for close in decision.closes if not holds[close.cell]] == []
     assert decision.surplus == frozenset()
 

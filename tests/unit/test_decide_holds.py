@@ -116,11 +116,31 @@ def test_a_canary_is_granted_and_raised_first() -> None:
     assert [(each.cell, each.to) for each in decision.raises] == [("b", 1)]
 
 
-def test_a_canary_that_fails_is_preferred_no_more() -> None:
-    """A broken image must not take one job's place after another."""
-    failing = an_open_cell("b", count=1, parked=1, canary=True, obstacles=[an_obstacle(at=NOW - 5.0)])
-    decision = decided(an_open_cell("a", count=1, parked=1), failing, queued=1)
+def test_a_canary_that_fails_gets_nothing_more_and_is_emptied() -> None:
+    """Also while nobody runs the rollout: a broken image must not take one job's place after another."""
+    failing = an_open_cell("b", count=1, size=4, parked=1, canary=True, obstacles=[an_obstacle(at=NOW - 5.0)])
+    decision = decided(an_open_cell("a", count=1, parked=1), failing, queued=3)
     assert [each.cell for each in decision.grants] == ["a"]
+    assert decision.raises == ()
+    assert decision.closes == (Close(cell="b", reason=Reason.CELL_HELD),)
+    assert [limit.detail for limit in decision.limits] == ["a template that failed: b"]
+
+
+def test_what_a_canary_meets_holds_no_other_cell_back() -> None:
+    """Two leases that failed in a row hold a pool back for minutes; those of a new template say nothing of the old one."""
+    met = [an_obstacle(f"l-{number}", at=NOW - 5.0 - number) for number in range(3)]
+    decision = decided(
+        an_open_cell("a", count=2, parked=2), a_cell("b", size=4, canary=True, obstacles=met), queued=2
+    )
+    assert [(each.cell, each.leases) for each in decision.grants] == [("a", 2)]
+
+
+def test_a_job_in_a_canary_ends_what_holds_the_pool_back() -> None:
+    """The old image was too old for GitHub, and the new one is not."""
+    met = [an_obstacle(f"l-{number}", at=NOW - 50.0 - number) for number in range(3)]
+    old = an_open_cell("a", count=2, parked=2, obstacles=met)
+    assert decided(old, a_cell("b", canary=True), queued=2).grants == ()
+    assert len(decided(old, a_cell("b", canary=True, served_at=NOW - 5.0), queued=2).grants) == 1
 
 
 def test_in_direct_mode_a_held_cell_may_hold_no_more_leases() -> None:

@@ -143,6 +143,9 @@ def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
     ("cells", "wanted"),
     [
         pytest.param([cell("a"), cell("b")], ["hold a"], id="one begins"),
+        pytest.param(
+            [cell("a", zeroed_at=NOW - 9.0), cell("b")], ["hold b"], id="one that can serve at once"
+        ),
         pytest.param([cell("a", **HELD), cell("b", **HELD)], ["write a", "release b"], id="one goes on"),
         pytest.param([cell("a"), cell("b", image="new", **HELD)], ["release_canary b"], id="one is changed"),
         pytest.param([cell("a"), cell("b", image="new", canary_since=SINCE)], [], id="one waits"),
