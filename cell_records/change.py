@@ -186,6 +186,37 @@ def change_cell(
     return _driven(change, sleep=sleep, chance=chance)
 
 
+def remove_cell(
+    store: RecordStore,
+    cell: str,
+    *,
+    owned: Owned,
+    when: Callable[[CellRecord], bool],
+    decode: Decode = cell_record,
+    sleep: Callable[[float], None] = time.sleep,
+    chance: Callable[[], float] = random.random,
+) -> bool:
+    """Remove the record of a cell while `when` holds of it; whether there is none now. Raises as `change_cell`."""
+    key = cell_key(cell)
+    patience = Patience(key, chance=chance)
+    while (stored := store.read(key)) is not None:
+        record = decode(stored.text, key=key)
+        if record.owner != owned.owner or owned.uid not in (None, record.uid) or not when(record):
+            return False
+        try:
+            store.remove(key, expected=stored.version)
+        except Conflict:
+            again = Again.BEATEN
+        except StoreBusy:
+            again = Again.BUSY
+        except StoreUnavailable:
+            again = Again.UNKNOWN
+        else:
+            return True
+        sleep(patience.seconds_before_next(again))
+    return True
+
+
 def change_deployment(
     store: RecordStore,
     transition: DeploymentTransition,

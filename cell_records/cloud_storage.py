@@ -108,6 +108,24 @@ class CloudStorageStore:
         self._known[key] = Stored(text, version)
         return version
 
+    def remove(self, key: str, *, expected: int) -> None:
+        """See RecordStore. No generation is ever given twice."""
+        from google.api_core import exceptions
+
+        with self._call(f"remove {key!r}") as bucket:
+            try:
+                bucket.blob(self._prefix + key).delete(
+                    if_generation_match=expected, timeout=self._timeout_seconds, retry=None
+                )
+            except exceptions.NotFound:
+                found = False
+            else:
+                found = True
+        self._known.pop(key, None)
+        if not found:
+            self._listed(key)  # a bucket that has gone is no record that has: this raises then
+            raise Conflict(f"{self!r} could not remove {key!r}: there is none")
+
     def _fetched(self, key: str) -> Stored | None:
         from google.api_core import exceptions
 

@@ -173,6 +173,9 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "obstacles": _each(_nested(ObstacleMet)),
         "served_at": _seconds,
         "lowered_at": _seconds,
+        "hold": _text,
+        "canary_since": _seconds,
+        "lost_at": _seconds,
         "op_nonce": _text,
     },
     Lease: {

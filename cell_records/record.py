@@ -45,6 +45,7 @@ class Refusal(Enum):
     LEASES_STAND = "leases_stand"
     NOT_SETTLED = "not_settled"
     COOLING = "cooling"
+    HELD = "held"
     NOT_THE_WITNESS = "not_the_witness"
     NO_RECORD = "no_record"
     FOREIGN = "foreign"
@@ -87,7 +88,9 @@ class CellRecord:
     """One cell. `zeroed_at` is the moment its last zero was confirmed, in seconds since the epoch.
 
     `served_at`: the start of the youngest lease that is known to have had a job; `obstacles`: see there.
-    `lowered_at`: when a write of zero was last about to be sent.
+    `lowered_at`: when a write of zero was last about to be sent. `hold`: for what the cell is kept from opening and from new
+    leases (`rollout`, say); empty when it is not. `canary_since`: when the changed template that this cell is to try first was
+    released in it; 0 when it is no canary. `lost_at`: the start of the youngest lease whose instance was lost with its job.
     """
 
     owner: str
@@ -101,6 +104,9 @@ class CellRecord:
     obstacles: tuple[ObstacleMet, ...] = ()
     served_at: float = 0.0
     lowered_at: float = 0.0
+    hold: str = ""
+    canary_since: float = 0.0
+    lost_at: float = 0.0
     op_nonce: str = ""
 
     @property
@@ -155,10 +161,12 @@ def first_record(
 
 def opened(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:
     """ZERO -> OPEN, before the first raise. Instances born before the zero need `settle_seconds` to be surely
-    gone.
+    gone. A held cell is not opened: its template may be written at any moment, which stops whatever lives in it.
     """
     if record.gate is Gate.OPEN:
         return record
+    if record.hold:
+        return Refused(reason=Refusal.HELD)
     if not record.zero_seen:
         return Refused(reason=Refusal.NOT_SETTLED)
     if not now > record.zeroed_at + settle_seconds:
@@ -209,6 +217,39 @@ def count_found_at_zero(record: CellRecord) -> Outcome:
     return replace(record, zero_seen=False) if record.zero_seen else record
 
 
+def held(record: CellRecord, why: str) -> Outcome:
+    """Keep the cell from opening and from new leases, for `why`. What ends leases, closes and confirms zeros goes on.
+
+    A hold for something else is respected; the same said again changes nothing.
+    """
+    if record.hold not in ("", why):
+        return Refused(reason=Refusal.HELD)
+    return replace(record, hold=why)
+
+
+def released(record: CellRecord, why: str) -> Outcome:
+    """End a hold for `why`; one for something else stands."""
+    if not record.hold:
+        return record
+    return replace(record, hold="") if record.hold == why else Refused(reason=Refusal.HELD)
+
+
+def released_anew(record: CellRecord, why: str, *, canary_since: float) -> Outcome:
+    """End a hold after the template was changed: what kept leases of the old one from jobs says nothing any more.
+
+    `canary_since`: now, when this cell is to try the template before all others; 0 when it is not.
+    """
+    after = released(record, why)
+    if isinstance(after, Refused) or after == record:
+        return after
+    return replace(after, obstacles=(), canary_since=canary_since)
+
+
+def tried(record: CellRecord) -> CellRecord:
+    """The trial is over: the cell is like any other."""
+    return replace(record, canary_since=0.0)
+
+
 def leased(record: CellRecord, lease: Lease, *, uptime_seconds: float, room: int, now: float) -> Outcome:
     """Put a lease into the record; it lives from the moment this is stored.
 
@@ -219,6 +260,8 @@ def leased(record: CellRecord, lease: Lease, *, uptime_seconds: float, room: int
         return record
     if record.gate is Gate.CLOSED:
         return Refused(reason=Refusal.GATE_CLOSED)
+    if record.hold:
+        return Refused(reason=Refusal.HELD)
     if lease.boot in record.ended_boots or not now - uptime_seconds > record.zeroed_at:
         return Refused(reason=Refusal.BOOT_RETIRED)
     older = record.lease_of(lease.boot)
@@ -250,13 +293,14 @@ def ended(
     job_served: bool,
     now: float,
     had_job: bool = False,
+    lost: bool = False,
     met: ObstacleMet | None = None,
 ) -> Outcome:
     """Remove a lease on the word of its own boot (witness 1), after the runner's processes are reaped.
 
-    `close`: also close the gate if this was the last lease. `job_served`: GitHub has consumed the
-    registration; otherwise it is a ghost to clear. `had_job`: a job was begun at least; `met`: what kept it from one.
-    Repeating it changes nothing.
+    `close`: also close the gate if this was the last lease, as the hold of a cell does. `job_served`: GitHub has consumed the
+    registration; otherwise it is a ghost to clear. `had_job`: a job was begun at least; `lost`: and was cut off by no rule and
+    nobody's wish; `met`: what kept it from one. Repeating it changes nothing.
     """
     lease = record.lease(lease_id)
     if lease is None:
@@ -266,10 +310,10 @@ def ended(
     after = _without(record, lease, now=now, ghost=not job_served)
     after = replace(after, ended_boots=(*after.ended_boots, boot)[-ENDED_BOOTS_KEPT:])
     if job_served or had_job:
-        after = _served(after, lease)
+        after = _lost(after, lease) if lost else _served(after, lease)
     elif met is not None:
         after = replace(after, obstacles=with_obstacle(after.obstacles, met))
-    if close and not after.leases:
+    if (close or after.hold) and not after.leases:
         after = replace(after, gate=Gate.CLOSED, zero_seen=False)
     return after
 
@@ -321,15 +365,16 @@ def job_known(record: CellRecord, *, lease_id: str, runner_id: int, job_id: int,
 
 
 def job_completed(
-    record: CellRecord, *, lease_id: str, job_id: int, runner_id: int | None, now: float
+    record: CellRecord, *, lease_id: str, job_id: int, runner_id: int | None, now: float, lost: bool = False
 ) -> Outcome:
-    """Remove a lease whose job GitHub calls completed by that very runner (witness 2)."""
+    """Remove a lease whose job GitHub calls completed by that very runner (witness 2). `lost`: its instance was, before."""
     lease = record.lease(lease_id)
     if lease is None:
         return record
     if runner_id is None or lease.runner_id != runner_id or lease.job_id != job_id:
         return Refused(reason=Refusal.NOT_THE_WITNESS)
-    return _served(_retired(record, lease, now=now, ghost=False), lease)
+    after = _retired(record, lease, now=now, ghost=False)
+    return _lost(after, lease) if lost else _served(after, lease)
 
 
 def timed_out(record: CellRecord, *, now: float) -> CellRecord:
@@ -376,6 +421,10 @@ def _without(record: CellRecord, lease: Lease, *, now: float, ghost: bool) -> Ce
 
 def _served(record: CellRecord, lease: Lease) -> CellRecord:
     return replace(record, served_at=max(record.served_at, lease.started_at))
+
+
+def _lost(record: CellRecord, lease: Lease) -> CellRecord:
+    return replace(_served(record, lease), lost_at=max(record.lost_at, lease.started_at))
 
 
 def _retired(record: CellRecord, lease: Lease, *, now: float, ghost: bool) -> CellRecord:

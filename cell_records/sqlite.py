@@ -64,28 +64,48 @@ class SqliteStore:
         """See RecordStore."""
         with self._connection() as connection:
             # To the end, though there is one row at most: a half-read statement would keep its lock.
-            rows = connection.execute("SELECT text, version FROM records WHERE key = ?", (key,)).fetchall()
+            rows = connection.execute(
+                "SELECT text, version FROM records WHERE key = ? AND text <> ''", (key,)
+            ).fetchall()
         return Stored(*rows[0]) if rows else None
 
     def read_all(self) -> Mapping[str, Stored]:
         """See RecordStore."""
         with self._connection() as connection:
-            rows = connection.execute("SELECT key, text, version FROM records").fetchall()
+            rows = connection.execute("SELECT key, text, version FROM records WHERE text <> ''").fetchall()
         return {key: Stored(text, version) for key, text, version in rows}
 
     def compare_and_set(self, key: str, text: str, *, expected: int | None) -> int:
         """See RecordStore."""
         with self._connection() as connection:
             if expected is None:
-                done = connection.execute("INSERT OR IGNORE INTO records VALUES (?, 1, ?)", (key, text))
+                # What was removed has left an empty text, so that versions go on where they were.
+                found = connection.execute(
+                    "INSERT INTO records VALUES (?, 1, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text, "
+                    "version = version + 1 WHERE text = '' RETURNING version",
+                    (key, text),
+                ).fetchall()
             else:
-                done = connection.execute(
-                    "UPDATE records SET text = ?, version = version + 1 WHERE key = ? AND version = ?",
-                    (text, key, expected),
-                )
-        if done.rowcount != 1:
+                found = self._updated(connection, key, text, expected)
+        if not found:
             raise Conflict(f"the record {key!r} is no longer at version {expected}")
-        return 1 if expected is None else expected + 1
+        version: int = found[0][0]
+        return version
+
+    def remove(self, key: str, *, expected: int) -> None:
+        """See RecordStore."""
+        with self._connection() as connection:
+            found = self._updated(connection, key, "", expected)
+        if not found:
+            raise Conflict(f"the record {key!r} is no longer at version {expected}")
+
+    @staticmethod
+    def _updated(connection: sqlite3.Connection, key: str, text: str, expected: int) -> list[tuple[int]]:
+        return connection.execute(
+            "UPDATE records SET text = ?, version = version + 1 WHERE key = ? AND version = ? AND text <> '' "
+            "RETURNING version",
+            (text, key, expected),
+        ).fetchall()
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

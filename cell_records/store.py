@@ -55,3 +55,9 @@ class RecordStore(Protocol):
 
         Raises Conflict, or StoreUnavailable when the outcome is unknown; StoreBusy, if the store asks for a pause.
         """
+
+    def remove(self, key: str, *, expected: int) -> None:
+        """Remove a key whose version is still `expected`; a text that is put there later has a version never seen before.
+
+        Raises Conflict, or StoreUnavailable when the outcome is unknown.
+        """

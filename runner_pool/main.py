@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from runner_pool import errors
+from runner_pool import cell_verbs, errors
 from runner_pool.simulate_options import simulate_options
 
 _INTERRUPTED = 130
@@ -147,6 +147,10 @@ def version() -> int:
     """Print the version."""
     click.echo(f"runner-pool {metadata.version('runner-pool')}")
     return 0
+
+
+for _verb in cell_verbs.VERBS:
+    cli.add_command(_verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -19,7 +19,7 @@ from scaler.budget import MinuteBudget
 from scaler.cell_directory import CellDirectory
 from scaler.cell_keeper import CellKeeper
 from scaler.cell_writer import FOLLOW_SECONDS, CellWriter
-from scaler.cloud_run.client import CloudRun
+from scaler.cloud_run.client import CloudRun, CredentialKind
 from scaler.conclusions import Conclusions
 from scaler.config import Config
 from scaler.config.model import Mode, PoolSection
@@ -134,13 +134,8 @@ def assemble(
     journal, instances = Journal(), Instances(clock, monotonic=time.monotonic)
     credentials = Credentials(config, env, told=journal.said)
     github = credentials.github
-    records = _records(config)
-    cloud = CloudRun(
-        project=config.cloud_run.project,
-        region=config.cloud_run.region,
-        endpoint=config.cloud_run.endpoint,
-        credentials=config.cloud_run.credentials,
-    )
+    records = records_of(config)
+    cloud = cloud_run_of(config)
     writes = MinuteBudget(config.cloud_run.writes_per_minute)
     settle = times.settle.total_seconds()
     directory = CellDirectory(
@@ -308,7 +303,18 @@ def github_of(config: Config, env: Mapping[str, str]) -> GitHub:
     return Credentials(config, env, told=unheard).github
 
 
-def _records(config: Config) -> Records:
+def cloud_run_of(config: Config) -> CloudRun:
+    """Cloud Run as this configuration names it; nothing is called yet."""
+    return CloudRun(
+        project=config.cloud_run.project,
+        region=config.cloud_run.region,
+        endpoint=config.cloud_run.endpoint,
+        credentials=config.cloud_run.credentials,
+    )
+
+
+def records_of(config: Config) -> Records:
+    """The records of this deployment. Raises RecordsUnusable."""
     try:
         store = store_at(
             config.records,

@@ -247,10 +247,16 @@ class CellKeeper:
             return
         if completed is None:
             return
+        lost = self._removals.was_lost(lease, conclusion=completed.conclusion)
         changed = await self._changed(
             cell,
             lambda it: job_completed(
-                it, lease_id=lease.id, job_id=job, runner_id=completed.runner_id, now=self._clock()
+                it,
+                lease_id=lease.id,
+                job_id=job,
+                runner_id=completed.runner_id,
+                now=self._clock(),
+                lost=lost,
             ),
         )
         if changed is None or lease.id not in changed.removed:

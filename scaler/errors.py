@@ -8,6 +8,10 @@
     ├── AddressUnusable             6   the service cannot listen where it should
     ├── PromiseBroken               7   a decision would break an invariant (`plan --check`, or our fault)
     ├── LoopBroken                  8   the reconciling loop itself failed, not one thing in it
+    ├── CellsLeft                   13  cells are held for something else or at fault; all others are as wished
+    ├── CanaryFailed                14  a new template has failed in its first cell; that cell is held
+    ├── CanaryUntried               15  no job has come to the canary in time
+    ├── ChangeUnfinished            16  the time was over before all cells were as wished
     └── CloudRunError               9   Cloud Run could not be used at all
         ├── Conflict                    409: the worker pool has changed since it was read. Read again
         ├── Throttled                   429: too many calls. Later
@@ -79,6 +83,30 @@ class LoopBroken(ScalerError):
     """The loop cannot go on; a restart is the remedy, since all that matters is in the records."""
 
     exit_code = 8
+
+
+class CellsLeft(ScalerError):
+    """Some cells could not be taken: each is named with what is in the way."""
+
+    exit_code = 13
+
+
+class CanaryFailed(ScalerError):
+    """A new template has failed; its cell is held, and no other cell was changed after it."""
+
+    exit_code = 14
+
+
+class CanaryUntried(ScalerError):
+    """No job has shown whether the new template works; the canary goes on being served first."""
+
+    exit_code = 15
+
+
+class ChangeUnfinished(ScalerError):
+    """The time was over; what was done stays, and the same command goes on where it was."""
+
+    exit_code = 16
 
 
 class CloudRunError(ScalerError):

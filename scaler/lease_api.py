@@ -45,7 +45,7 @@ def openapi() -> dict[str, Any]:
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
     schemas: Models = {model: references[(model, "validation")] for model in models}
-    refused = {"409": "gate_closed, no_room or stale_ask: park again"}
+    refused = {"409": "gate_closed, held, no_room or stale_ask: park again"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "runner-pool leases", "version": "1", "license": {"name": "Apache-2.0"}},

@@ -33,7 +33,7 @@ from github_api.errors import Conflict, GitHubError
 from github_api.secret import Secret
 from scaler.core.model import LeaseState
 from scaler.instances import Instances
-from scaler.lease_ends import LeaseEnded, LeaseOutcome, obstacle, stop_cause
+from scaler.lease_ends import LeaseEnded, LeaseOutcome, obstacle, stop_cause, was_lost
 from scaler.records import Records
 from scaler.refusals import BootRetired, LeaseRefused, RecordMissing, UnknownLease
 from scaler.registrar import Registrar, RunnerShape, new_runner_name
@@ -270,7 +270,7 @@ class LeaseDesk:
         word: str | None = None,
     ) -> EndReply:
         """Take a lease back; the same answer however often it is said, but for a cell that has begun to
-        close.
+        close or is held or released meanwhile.
 
         Raises UnknownLease, RecordMissing, and what the records raise.
         """
@@ -286,6 +286,7 @@ class LeaseDesk:
                 job_served=outcome is LeaseOutcome.FINISHED,
                 now=self._clock(),
                 had_job=outcome in (LeaseOutcome.TIMED_OUT, LeaseOutcome.LOST),
+                lost=was_lost(outcome, word),
                 met=None
                 if kept_from_job is None
                 else obstacle_met(lease, kept_from_job, at=self._clock(), words=cause),
@@ -309,7 +310,7 @@ class LeaseDesk:
                 )
             )
             self._mind.nudge()
-        return EndReply.HOLD if record.gate is Gate.CLOSED else EndReply.EXIT
+        return EndReply.HOLD if record.gate is Gate.CLOSED or record.hold else EndReply.EXIT
 
     async def _note_refusal(self, cell: KnownCell, lease: Lease, error: GitHubError) -> None:
         """Asking again at once would only be refused again; the decision holds the pool back."""

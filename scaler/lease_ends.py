@@ -82,6 +82,11 @@ def obstacle(outcome: LeaseOutcome, word: str | None) -> Obstacle | None:
     return _obstacle(word) if outcome is LeaseOutcome.UNUSED and word is not None else None
 
 
+def was_lost(outcome: LeaseOutcome, word: str | None) -> bool:
+    """Whether a job was cut off by no rule and nobody's wish: in a new image that is its fault until the contrary is shown."""
+    return outcome is LeaseOutcome.LOST and word != StopCause.IDLE_RACE.value
+
+
 def outcome_of_silent(
     conclusion: str | None, *, said_completed: bool
 ) -> tuple[LeaseOutcome, StopCause | None]:

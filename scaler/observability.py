@@ -244,6 +244,8 @@ def cell_numbers(cell: CellSeen) -> dict[str, Any]:
         "observed": cell.observed,
         "leased": len(cell.leases),
         "parked": cell.parked,
+        "hold": cell.hold,
+        "canary": cell.canary,
         "fault": cell.fault,
     }
 

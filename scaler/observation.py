@@ -73,6 +73,8 @@ def cell_seen(
         obstacles=() if record is None else record.obstacles,
         served_at=0.0 if record is None else record.served_at,
         refused_at=facts.refused_at,
+        hold="" if record is None else record.hold,
+        canary=record is not None and record.canary_since > 0.0,
     )
 
 

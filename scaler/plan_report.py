@@ -67,7 +67,9 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
         )
         pools.add_row(picture.pool, *map(str, numbers))
     console.print(pools)
-    cells = Table("cell", "pool", "size", "state", "requested", "observed", "leased", "fault", title="Cells")
+    cells = Table(
+        "cell", "pool", "size", "state", "requested", "observed", "leased", "held for", "fault", title="Cells"
+    )
     for cell in seen.cells:
         observed = "unknown" if cell.observed is None else str(cell.observed)
         cells.add_row(
@@ -78,6 +80,7 @@ def print_plan(seen: Seen, decision: Decision, faults: Mapping[str, str]) -> Non
             str(cell.requested),
             observed,
             str(len(cell.leases)),
+            cell.hold,
             cell.fault or "",
         )
     console.print(cells)

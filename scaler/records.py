@@ -25,6 +25,7 @@ from cell_records.change import (
     create_cell,
     read_cell,
     read_deployment,
+    remove_cell,
 )
 from cell_records.codec import cell_record, deployment_record
 from cell_records.deployment import DeploymentRecord
@@ -108,6 +109,13 @@ class Records:
         """Change one cell's record by compare-and-set; see `cell_records.change`."""
         owned = Owned(owner=self._owner, uid=uid)
         return await self._cells.made(cell, CellWish(transition=transition, owned=owned))
+
+    async def remove(self, cell: str, *, uid: str, when: Callable[[CellRecord], bool]) -> bool:
+        """Remove a cell's record while `when` holds of it; see `cell_records.change`."""
+        owned = Owned(owner=self._owner, uid=uid)
+        return await self._called(
+            partial(remove_cell, self._store, cell, owned=owned, when=when, decode=self._decode)
+        )
 
     async def change_deployment(self, transition: DeploymentTransition) -> DeploymentRecord | None:
         """Change the deployment's record by compare-and-set; None if the transition declined."""

@@ -75,17 +75,17 @@ class Removals:
         self, place: Place, lease: Lease, *, conclusion: str | None, silent_seconds: float
     ) -> None:
         """Tell of a lease whose instance is silent and whose job GitHub calls completed."""
-        heard = self._instances.heard(lease.id)
-        outcome, cause = outcome_of_silent(
-            conclusion,
-            said_completed=self._direct or (heard is not None and heard.state is LeaseState.COMPLETED),
-        )
+        outcome, cause = self._outcome(lease, conclusion)
         why = f"GitHub calls its job completed ({conclusion or 'no conclusion'})"
         if cause is not None:
             why += f"; its instance had been silent for {silent_seconds:.0f} s, so it was most likely cut off"
         event = self._event(place, lease, outcome=outcome, cause=cause, why=why)
         self._told.removed(replace(event, conclusion=conclusion))
         self._instances.forget(lease.id)
+
+    def was_lost(self, lease: Lease, *, conclusion: str | None) -> bool:
+        """Whether the job of a silent instance, which GitHub calls completed, was most likely cut off."""
+        return self._outcome(lease, conclusion)[0] is LeaseOutcome.LOST
 
     def tell(self, place: Place, changed: Changed | None, *, witness: str) -> None:
         """Tell of the leases that a change has removed, if one was made."""
@@ -98,6 +98,11 @@ class Removals:
                 task = asyncio.ensure_future(self._told_with_conclusion(event))
                 self._telling.add(task)
                 task.add_done_callback(self._telling.discard)
+
+    def _outcome(self, lease: Lease, conclusion: str | None) -> tuple[LeaseOutcome, StopCause | None]:
+        heard = self._instances.heard(lease.id)
+        said_completed = self._direct or (heard is not None and heard.state is LeaseState.COMPLETED)
+        return outcome_of_silent(conclusion, said_completed=said_completed)
 
     def _dead(self, place: Place, lease: Lease, *, witness: str) -> LeaseEnded:
         outcome, cause, why = LeaseOutcome.LOST, StopCause.EXTERNAL, witness

@@ -86,6 +86,9 @@ def answering_server() -> Iterator[Answers]:
         def do_PATCH(self) -> None:
             self.do_GET()
 
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: Any) -> None:
             return
 

@@ -70,6 +70,9 @@ def a_record(
     obstacles: Sequence[ObstacleMet] = (),
     served_at: float = 0.0,
     lowered_at: float = 0.0,
+    hold: str = "",
+    canary_since: float = 0.0,
+    lost_at: float = 0.0,
 ) -> CellRecord:
     """A record in a state; open and long past its last zero unless told otherwise."""
     return CellRecord(
@@ -85,6 +88,9 @@ def a_record(
         obstacles=tuple(obstacles),
         served_at=served_at,
         lowered_at=lowered_at,
+        hold=hold,
+        canary_since=canary_since,
+        lost_at=lost_at,
     )
 
 
@@ -207,6 +213,8 @@ def a_cell(
     fault: str | None = None,
     obstacles: Sequence[ObstacleMet] = (),
     served_at: float = 0.0,
+    hold: str = "",
+    canary: bool = False,
 ) -> CellSeen:
     """A cell at zero that may be opened."""
     return CellSeen(
@@ -224,6 +232,8 @@ def a_cell(
         fault=fault,
         obstacles=tuple(obstacles),
         served_at=served_at,
+        hold=hold,
+        canary=canary,
     )
 
 
@@ -237,6 +247,8 @@ def an_open_cell(
     parked: int = 0,
     obstacles: Sequence[ObstacleMet] = (),
     served_at: float = 0.0,
+    hold: str = "",
+    canary: bool = False,
 ) -> CellSeen:
     """An open cell whose count is there as it was asked for."""
     return a_cell(
@@ -250,6 +262,8 @@ def an_open_cell(
         parked=parked,
         obstacles=obstacles,
         served_at=served_at,
+        hold=hold,
+        canary=canary,
     )
 
 

@@ -13,7 +13,7 @@ from itertools import count
 
 from cell_records.codec import cell_text
 from cell_records.record import CellRecord
-from cell_records.store import Stored, cell_key
+from cell_records.store import RecordStore, Stored, cell_key
 from github_api.errors import GitHubError, NotFound
 from github_api.points import Urgency
 from github_api.secret import Secret
@@ -83,7 +83,7 @@ class PacedSleep:
         await a_few_turns()
 
 
-def records_over(store: ForgetfulStore) -> Records:
+def records_over(store: RecordStore) -> Records:
     """This deployment's records in that store."""
     return Records(store, owner=OWNER, nonce=lambda: f"nonce-{next(_NONCES)}")
 

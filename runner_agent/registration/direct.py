@@ -152,6 +152,7 @@ class DirectRegistration:
                     job_served=end.outcome is contract.Outcome.FINISHED,
                     now=self._wall_clock(),
                     had_job=end.outcome in (contract.Outcome.TIMED_OUT, contract.Outcome.LOST),
+                    lost=end.outcome is contract.Outcome.LOST and end.word != contract.EndWord.IDLE_RACE,
                     met=self._met(end),
                 ),
             )
@@ -159,7 +160,7 @@ class DirectRegistration:
             if refusal.code == RefusalCode.UNKNOWN_LEASE:
                 return EndReply.UNKNOWN_LEASE
             raise
-        return EndReply.HOLD if record.gate is Gate.CLOSED else EndReply.EXIT
+        return EndReply.HOLD if record.gate is Gate.CLOSED or record.hold else EndReply.EXIT
 
     def _may_lease(self, boot: Boot, *, uptime_seconds: float) -> bool:
         record = self._stored(lambda: read_cell(self._store, boot.cell))
@@ -167,7 +168,7 @@ class DirectRegistration:
             return False  # unknown is not empty: wait until `once` has made or restored the record
         if boot.boot in record.ended_boots or not self._wall_clock() - uptime_seconds > record.zeroed_at:
             raise _refused(Refusal.BOOT_RETIRED)
-        return record.gate is Gate.OPEN and len(record.leases) < self._room(boot)
+        return record.gate is Gate.OPEN and not record.hold and len(record.leases) < self._room(boot)
 
     def _room(self, boot: Boot) -> int:
         """How many leases `once` allows the cell."""

@@ -17,10 +17,14 @@ from urllib.parse import quote, urlencode
 
 from scaler.cloud_run.wire import (
     COUNT_MASK,
+    Document,
     Operation,
     OperationState,
     WorkerPool,
     WrongShape,
+    document,
+    documents,
+    operation,
     operation_error,
     refusal,
     worker_pool,
@@ -93,12 +97,11 @@ class CloudRun:
         """All worker pools of the region, of whomever. Raises CloudRunError, also when only one page is
         missing.
         """
-        return await self._in_thread(self._list)
+        return await self._in_thread(lambda: self._all_pages(worker_pools))
 
     async def get_worker_pool(self, worker_pool_id: str) -> WorkerPool:
         """One worker pool as it is now. Raises NotFound when there is none."""
-        call = f"read worker pool {worker_pool_id}"
-        name = f"{self._parent}/workerPools/{quote(worker_pool_id, safe='')}"
+        call, name = f"read worker pool {worker_pool_id}", self._name(worker_pool_id)
         return await self._in_thread(lambda: self._get(name, {}, worker_pool, call=call))
 
     async def set_count(self, pool: WorkerPool, count: int) -> Operation:
@@ -109,26 +112,86 @@ class CloudRun:
         """
         return await self._in_thread(lambda: self._patch(pool, count))
 
+    async def list_documents(self) -> list[Document]:
+        """As `list_worker_pools`, with all that stands in each."""
+        return await self._in_thread(lambda: self._all_pages(documents))
+
+    async def get_document(self, worker_pool_id: str) -> Document:
+        """As `get_worker_pool`, with all that stands in it."""
+        call, name = f"read worker pool {worker_pool_id}", self._name(worker_pool_id)
+        return await self._in_thread(lambda: self._get(name, {}, document, call=call))
+
+    async def set_field(self, of: Document, name: str, value: object) -> Operation:
+        """Write one top-level field (`template`, `labels`) whole, if the worker pool is still as `of` was read.
+
+        Sent once and raw: Google's client would drop the fields that its message does not have. A changed template is a
+        revision, which replaces every instance at once.
+        https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools/patch
+        """
+        body = {"etag": of.reading.etag, name: value}
+        return await self._in_thread(
+            lambda: self._send(
+                "PATCH",
+                of.reading,
+                {"updateMask": name},
+                body,
+                call=f"change the {name} of {of.reading.id}",
+            )
+        )
+
+    async def delete_worker_pool(self, pool: WorkerPool) -> Operation:
+        """Delete a worker pool, if it is still as `pool` was read. Sent once.
+
+        https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools/delete
+        """
+        call = f"delete worker pool {pool.id}"
+        return await self._in_thread(lambda: self._send("DELETE", pool, {"etag": pool.etag}, None, call=call))
+
     async def operation(self, name: str) -> OperationState:
         """Where the operation of that name stands."""
         return await self._in_thread(lambda: self._operation(name))
 
-    def _list(self) -> list[WorkerPool]:
+    def _name(self, worker_pool_id: str) -> str:
+        return f"{self._parent}/workerPools/{quote(worker_pool_id, safe='')}"
+
+    def _all_pages(self, parse: Callable[[bytes], tuple[tuple[T, ...], str | None]]) -> list[T]:
         call = f"list the worker pools of {self._parent}"
-        found: list[WorkerPool] = []
+        found: list[T] = []
         token: str | None = ""
         for _ in range(_MOST_PAGES):
             query = {"pageSize": str(_PER_PAGE), **({"pageToken": token} if token else {})}
-            pools, token = self._get(f"{self._parent}/workerPools", query, worker_pools, call=call)
+            pools, token = self._get(f"{self._parent}/workerPools", query, parse, call=call)
             found.extend(pools)
             if token is None:
                 return found
         raise Unavailable(f"The list did not end after {_MOST_PAGES} pages when asked to {call}")
 
     def _get(self, path: str, query: dict[str, str], parse: Callable[[bytes], T], *, call: str) -> T:
+        return self._exchange("GET", path, query, None, parse, call=call)
+
+    def _send(
+        self, method: str, pool: WorkerPool, query: dict[str, str], body: object | None, *, call: str
+    ) -> Operation:
+        return self._exchange(method, pool.name, query, body, operation, call=call)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: object | None,
+        parse: Callable[[bytes], T],
+        *,
+        call: str,
+    ) -> T:
         session = self._opened().session
         url = f"{self._endpoint}/v2/{path}{f'?{urlencode(query)}' if query else ''}"
-        response = _told(call, lambda: session.get(url, timeout=self._timeout_seconds, allow_redirects=False))
+        response = _told(
+            call,
+            lambda: session.request(
+                method, url, json=body, timeout=self._timeout_seconds, allow_redirects=False
+            ),
+        )
         if response.status_code != 200:
             raise refusal(status=response.status_code, body=response.content, call=call)
         try:

@@ -90,6 +90,11 @@ class WorkerPool:
         return self.generation == self.observed_generation and not self.reconciling and self.failure is None
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing is under way in it, be it that its last change came true or failed."""
+        return self.generation == self.observed_generation and not self.reconciling
+
+    @property
     def manual(self) -> bool:
         """Whether nobody but the writer of its count scales it."""
         return self.scaling_mode is ScalingMode.MANUAL
@@ -99,6 +104,14 @@ class WorkerPool:
         """The secret that this cell's instances show, when the template has one."""
         value = self.env.get(CELL_SECRET)
         return value if isinstance(value, Secret) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A worker pool as Cloud Run wrote it, with every field that this program does not know, and our reading of it."""
+
+    reading: WorkerPool
+    data: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +144,25 @@ def worker_pools(body: bytes) -> tuple[tuple[WorkerPool, ...], str | None]:
 def worker_pool(body: bytes) -> WorkerPool:
     """A worker pool from the JSON of its resource. Raises WrongShape."""
     return _worker_pool(_object(_parsed(body), "the worker pool"))
+
+
+def documents(body: bytes) -> tuple[tuple[Document, ...], str | None]:
+    """As `worker_pools`, each with all that stands in it. Raises WrongShape."""
+    data = _object(_parsed(body), "the list")
+    pools, token = worker_pools(body)
+    items = [_object(item, "a worker pool") for item in data.get("workerPools", [])]
+    return tuple(Document(reading=pool, data=item) for pool, item in zip(pools, items, strict=True)), token
+
+
+def document(body: bytes) -> Document:
+    """As `worker_pool`, with all that stands in it. Raises WrongShape."""
+    return Document(reading=worker_pool(body), data=_object(_parsed(body), "the worker pool"))
+
+
+def operation(body: bytes) -> Operation:
+    """The operation that a write answers with. Raises WrongShape."""
+    data = _object(_parsed(body), "the operation")
+    return Operation(name=_needed(_text(data, "name"), "name"), done=data.get("done", False) is True)
 
 
 def refusal(*, status: int, body: bytes, call: str) -> CloudRunError:

@@ -118,6 +118,10 @@ def raising(to: int, *, size: int, now: Callable[[], float], settle_seconds: flo
         target = raise_target(wanted=to, size=size, observed=reading.count or 0)
         if target is None or reading.count is None or not reading.manual:
             return
+        if not reading.count and not _at_rest(reading):
+            # A template may have been written whose answer was lost: it would replace the instances that are raised now. None
+            # that is still on its way can arrive after the raise, whose etag is younger.
+            return
         # Looked at after the reading: had the cell been closed and zeroed since, this etag would be stale.
         record: CellRecord | None = yield Look.RECORD
         if record is None or record.gate is not Gate.OPEN or record.uid != reading.uid:
@@ -131,6 +135,11 @@ def raising(to: int, *, size: int, now: Callable[[], float], settle_seconds: flo
             yield FollowUp()
             return
     yield LeaveAlone(seconds=STALE_SECONDS, why=STALE)
+
+
+def _at_rest(reading: Reading) -> bool:
+    """Whether nothing is under way in the worker pool, be it that its last change came true or failed."""
+    return reading.settled or reading.failure is not None
 
 
 def closing(*, uid: str, now: Callable[[], float]) -> Steps:

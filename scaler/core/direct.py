@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cell_records.record import CellState
 from scaler.core.need import Need
 from scaler.core.plan import Plan
 
@@ -18,7 +17,7 @@ def allow(need: Need, plan: Plan) -> None:
         for cell in sorted(
             need.cells, key=lambda each: (each.name in plan.memory, not each.leases, each.size, each.name)
         )
-        if cell.state is CellState.OPEN or cell.name in asked
+        if cell.serves or cell.name in asked
     }
     leases = {cell.name: len(cell.leases) for cell in need.cells}
     silent = {cell.name: len(cell.leases) - cell.held for cell in need.cells}

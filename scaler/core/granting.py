@@ -13,14 +13,15 @@ REGISTRATIONS_AGAIN_SECONDS = 1.0
 def grant(need: Need, seen: Seen, budget: Budget, plan: Plan, *, direct: bool) -> None:
     """Offer leases to parked instances, in the fullest cells first so that the emptiest drain.
 
-    Cells whose last lease had no job for its image come last: with a rollout under way others may be sound.
+    A canary comes first, and cells whose last lease had no job for its image come last: with a rollout under way others may be
+    sound.
     """
     short = 0 if direct else need.may_lease
     if short <= 0:
         return
     withheld = 0
     for cell in sorted(
-        open_cells(need.cells), key=lambda each: (each.fails, -len(each.leases), -each.counted, each.name)
+        open_cells(need.cells), key=lambda each: (each.rank, -len(each.leases), -each.counted, each.name)
     ):
         ready = min(short, cell.parked - cell.offered, max(0, cell.counted - cell.held - cell.offered))
         leases = min(ready, budget.registrations)

@@ -9,14 +9,14 @@ from cell_records.record import CellState
 from scaler.core import capacity
 from scaler.core.failed import limits_of_failed
 from scaler.core.model import Capacity, CellSeen, Limit, Raise, Reason, Seen
-from scaler.core.need import Need, open_cells
+from scaler.core.need import Need, open_cells, standing
 from scaler.core.plan import Budget, Plan
 
 
 def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity) -> None:
     """Raise cells until the pool has what it wants or a bound says stop. `known`: what Cloud Run has refused."""
     pool = need.policy
-    short = need.needed() - sum(cell.expected for cell in open_cells(need.cells))
+    short = need.needed() - standing(need.cells)
     if pool.paused is not None:
         left = max(0, short) + need.uncovered
         plan.limits.extend([Limit(pool=pool.name, reason=pool.paused, short=left)] if left else [])
@@ -69,7 +69,10 @@ def grow(need: Need, seen: Seen, budget: Budget, plan: Plan, *, known: Capacity)
     elif short > 0:
         wrong = {cell.fault or cell.failed for cell in need.cells}
         faults = "; ".join(sorted(each for each in wrong if each is not None))
-        plan.limits.append(Limit(pool=pool.name, reason=Reason.NO_FREE_CELL, short=short, detail=faults))
+        holds = _holds(need.cells)
+        reason = Reason.CELLS_HELD if holds else Reason.NO_FREE_CELL
+        detail = "; ".join(each for each in (holds, faults) if each)
+        plan.limits.append(Limit(pool=pool.name, reason=reason, short=short, detail=detail))
         cooling = [
             cell.ready_at for cell in need.cells if cell.state is CellState.ZERO and cell.ready_at > seen.at
         ]
@@ -113,29 +116,40 @@ def _spread(cells: Sequence[CellSeen], *, short: int, writes: int, now: float) -
     """
     rooms = sorted(
         (cell for cell in cells if _may_grow(cell, now=now)),
-        key=lambda cell: (cell.fails, cell.counted, cell.size, cell.name),
+        key=lambda cell: (cell.rank, cell.counted, cell.size, cell.name),
     )
     if sum(cell.size - cell.counted for cell in rooms[: max(0, writes)]) < short:
         # Too few writes for all: the cells with the most room.
-        rooms.sort(key=lambda cell: (cell.fails, cell.counted - cell.size, cell.name))
+        rooms.sort(key=lambda cell: (cell.rank, cell.counted - cell.size, cell.name))
     rooms = rooms[: max(0, writes)]
-    filled = [(cell.fails, cell.counted, number) for number, cell in enumerate(rooms)]
+    filled = [(cell.rank, cell.counted, number) for number, cell in enumerate(rooms)]
     heapify(filled)
     more = [0] * len(rooms)
     for _ in range(short):
         if not filled:
             break
-        fails, count, number = heappop(filled)
+        rank, count, number = heappop(filled)
         more[number] += 1
         if count + 1 < rooms[number].size:
-            heappush(filled, (fails, count + 1, number))
+            heappush(filled, (rank, count + 1, number))
     return [(cell, each) for cell, each in zip(rooms, more, strict=True) if each]
 
 
 def _may_grow(cell: CellSeen, *, now: float) -> bool:
     if not cell.writable or cell.fault is not None or cell.failed is not None or cell.counted >= cell.size:
         return False
+    if cell.set_aside:
+        return False
     return cell.state is CellState.OPEN or (cell.state is CellState.ZERO and cell.ready_at < now)
+
+
+def _holds(cells: Sequence[CellSeen]) -> str:
+    """`rollout: a, b`: which cells of a pool are held, and for what."""
+    names: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.set_aside:
+            names.setdefault(cell.set_aside, []).append(cell.name)
+    return "; ".join(f"{why}: {', '.join(sorted(held))}" for why, held in sorted(names.items()))
 
 
 def _growth_reason(need: Need) -> Reason:

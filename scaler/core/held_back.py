@@ -36,14 +36,14 @@ class HeldBack:
 def held_back(
     cells: Iterable[CellSeen], *, now: float, back_off_seconds: float = BACK_OFF_SECONDS
 ) -> HeldBack | None:
-    """Whether a pool, given by all of its cells, is held back."""
+    """Whether a pool, given by all of its cells, is held back. What a canary meets speaks against its template alone."""
     cells = tuple(cells)
     if not any(cell.obstacles for cell in cells):
         return None
     served_at = max((_served_at(cell) for cell in cells), default=0.0)
     # What a clock ahead of ours has written counts once its moment has come.
     met = sorted(
-        (each for cell in cells for each in cell.obstacles if served_at < each.at <= now),
+        (each for cell in cells for each in cell.obstacles if served_at < each.at <= now and not cell.canary),
         key=lambda each: (each.at, each.lease),
     )
     if len(met) < IN_A_ROW:

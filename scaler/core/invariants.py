@@ -32,7 +32,7 @@ def _closes(seen: Seen, decision: Decision) -> Iterator[str]:
         cell = cells[close.cell]
         if cell.state is not CellState.OPEN or cell.leases or cell.offered:
             yield f"{cell.name} would be closed, it is {cell.state.value} and has {len(cell.leases)} leases"
-        if not seen.demand.complete:
+        if not seen.demand.complete and not cell.set_aside:
             yield f"{cell.name} would be closed though demand is not completely known"
     if {rise.cell for rise in decision.raises} & {close.cell for close in decision.closes}:
         yield "a cell would be raised and closed at once"
@@ -49,6 +49,8 @@ def _raises(seen: Seen, decision: Decision) -> Iterator[str]:
         cooling = cell.state is CellState.ZERO and not cell.ready_at < seen.at
         if cell.state is CellState.CLOSING or cooling:
             yield f"{cell.name} would be raised though it is closing or cooling"
+        if cell.set_aside:
+            yield f"{cell.name} would be raised though it is held for {cell.set_aside}"
         if cell.fault is not None or not cell.writable:
             yield f"{cell.name} would be raised though it may not be touched now"
 
@@ -81,6 +83,8 @@ def _grants(seen: Seen, decision: Decision) -> Iterator[str]:
         cell = cells[grant.cell]
         if cell.state is not CellState.OPEN or grant.leases > cell.parked - cell.offered:
             yield f"{cell.name} would get {grant.leases} offers, it has {cell.parked} parked instances"
+        if cell.set_aside:
+            yield f"{cell.name} would get offers though it is held for {cell.set_aside}"
 
 
 def _held_back(policy: Policy, seen: Seen, decision: Decision) -> Iterator[str]:

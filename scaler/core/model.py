@@ -136,7 +136,8 @@ class CellSeen:
     the cell may not be touched at all. `failed`: why Cloud Run could not carry its last change out (no quota, say), so
     that no more instances are to be expected than are there. `obstacles`: what has lately kept its leases from jobs.
     `served_at`: the start of the youngest lease that had a job. `refused_at`: when Cloud Run refused its last change for want of
-    quota or capacity; 0 when it did not.
+    quota or capacity; 0 when it did not. `hold`: for what it is kept from opening and from new leases, empty when it is not;
+    `canary`: it shall try a new template before others do.
     """
 
     name: str
@@ -155,6 +156,8 @@ class CellSeen:
     obstacles: tuple[ObstacleMet, ...] = ()
     served_at: float = 0.0
     refused_at: float = 0.0
+    hold: str = ""
+    canary: bool = False
 
     # Worked out once, because a decision asks for them again and again.
     held: int = field(init=False, repr=False, compare=False)
@@ -170,6 +173,21 @@ class CellSeen:
         expected = counted if self.failed is None else min(counted, held + self.parked)
         for name, value in (("held", held), ("counted", counted), ("expected", expected)):
             object.__setattr__(self, name, value)
+
+    @property
+    def set_aside(self) -> str:
+        """For what it gets nothing and is to be emptied: its hold, or a new template that has failed; empty when it serves."""
+        return self.hold or ("a template that failed" if self.canary and self.fails else "")
+
+    @property
+    def serves(self) -> bool:
+        """Whether leases may be given in it."""
+        return self.state is CellState.OPEN and not self.set_aside
+
+    @property
+    def rank(self) -> int:
+        """The lower, the sooner it is given leases and instances: a canary first, what fails last."""
+        return 2 if self.fails else 0 if self.canary else 1
 
     @property
     def fails(self) -> bool:
@@ -233,6 +251,9 @@ class Reason(Enum):
     AWAITS_READING = "a second reading of GitHub's queue has to agree first"
     NO_SHRINK_WRITES = "no write is left to close it now; cells that save more go first, and pools take turns"
     CELL_UNTOUCHABLE = "the cell cannot be touched"
+    CELL_HELD = "the cell is held for a change, and no job runs in it"
+    HELD_RUNS_JOBS = "the cell is held for a change, which waits for its jobs"
+    CELLS_HELD = "cells of the pool are held for a change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

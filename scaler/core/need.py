@@ -10,6 +10,9 @@ from scaler.core.demand import covers_a_queued_job
 from scaler.core.held_back import HeldBack, held_back
 from scaler.core.model import CellSeen, DemandSeen, LeaseState, PoolPolicy, QueuedJob, Seen
 
+# A lease that needs its instance no more.
+OVER = (LeaseState.COMPLETED, LeaseState.DYING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
@@ -46,7 +49,6 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun:
     covering = offered
     if queued:
         covering += sum(covers_a_queued_job(lease, read_at=read_at) for lease in leases)
-    over = (LeaseState.COMPLETED, LeaseState.DYING)
     uncovered = max(0, len(queued) - covering - begun)
     held = held_back(cells, now=seen.at, back_off_seconds=pool.back_off_seconds)
     to_serve = uncovered
@@ -56,7 +58,7 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun:
     if pool.paused is not None:
         # Instances that wait for these jobs would be paid for as long as the pause lasts.
         to_serve = 0
-    busy = sum(lease.state not in over for lease in leases) + offered
+    busy = sum(lease.state not in OVER for lease in leases) + offered
     # The instance of a silent lease may long be replaced; the lease may stand for hours, and must not keep its place from jobs.
     silent = sum(lease.state is LeaseState.SILENT for lease in leases)
     room = max(0, pool.max - (busy - silent))
@@ -74,8 +76,22 @@ def need_of(pool: PoolPolicy, seen: Seen, queued: Sequence[QueuedJob], *, begun:
 
 
 def open_cells(cells: Sequence[CellSeen]) -> list[CellSeen]:
-    """Those that serve."""
-    return [cell for cell in cells if cell.state is CellState.OPEN]
+    """Those that serve; a held one does not."""
+    return [cell for cell in cells if cell.serves]
+
+
+def standing(cells: Sequence[CellSeen]) -> int:
+    """How many instances are there or will be for what the pool needs. In a held cell only those count that are busy by now."""
+    return sum(cell.expected for cell in open_cells(cells)) + sum(map(_busy_in, held_cells(cells)))
+
+
+def held_cells(cells: Sequence[CellSeen]) -> list[CellSeen]:
+    """Those that wait for a change and still have instances."""
+    return [cell for cell in cells if cell.state is CellState.OPEN and cell.set_aside]
+
+
+def _busy_in(cell: CellSeen) -> int:
+    return sum(lease.state not in OVER for lease in cell.leases) + cell.offered
 
 
 def _read_at(demand: DemandSeen, queued: Sequence[QueuedJob]) -> float:

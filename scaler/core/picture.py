@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cell_records.record import CellState
 from scaler.core.model import CellSeen, PoolPicture, PoolPolicy, QueuedJob
 
 
@@ -18,7 +17,7 @@ def picture_of(
     now: float,
 ) -> PoolPicture:
     """One pool's numbers. `queued`: oldest first; `uncovered`: how many of them nothing will take."""
-    open_cells = [cell for cell in cells if cell.state is CellState.OPEN]
+    open_cells = [cell for cell in cells if cell.serves]
     parked = sum(cell.parked for cell in open_cells)
     return PoolPicture(
         pool=pool.name,

@@ -43,6 +43,8 @@ _LEFT: Mapping[Reason, str] = {
     Reason.RUNNER_TOO_OLD: "{jobs}: {reason}{detail}",
     Reason.RUNNER_FAILS: "{jobs}: {reason}{detail}",
     Reason.REGISTRATION_REFUSED: "{jobs}: {reason}{detail}",
+    Reason.CELLS_HELD: "{missing}: cells of it are held for a change{detail}, and all others are full, closing or cooling; "
+    + _BY_ITSELF,
     Reason.DEMAND_UNKNOWN: "pool {pool} closes nothing: GitHub's queue has not been read completely",
 }
 
@@ -120,6 +122,10 @@ def _close(close: Close, cell: CellSeen, pool: PoolPicture) -> Told:
             f"Cloud Run did not start its {_count(cell.counted, 'instance')} ({cell.failed}), and no job runs in it; "
             "it can be tried again once it is at zero"
         )
+    elif close.reason is Reason.CELL_HELD:
+        why = (
+            f"it is held for {cell.set_aside}, and none of its {_count(cell.counted, 'instance')} runs a job"
+        )
     else:
         why = (
             f"none of its {_count(cell.counted, 'instance')} runs a job, the pool needs {pool.wanted} and has "
@@ -140,6 +146,9 @@ def _keep(keep: Keep, cell: CellSeen, pool: PoolPicture, seen: Seen) -> Told:
     match keep.reason:
         case Reason.RUNS_JOBS:
             why = f"{busy} of its {_count(cell.counted, 'instance')} still {'runs' if busy == 1 else 'run'} a job"
+        case Reason.HELD_RUNS_JOBS:
+            jobs = _count(busy + cell.offered, "job")
+            why = f"it is held for {cell.set_aside}, gets no new job, and waits for the {jobs} in it"
         case Reason.LINGERS:
             why = f"{more} its linger has {_seconds(keep.until - seen.at)} to go"
         case Reason.DEMAND_UNKNOWN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scaler.core.failed import failed_and_empty
 from scaler.core.model import CellSeen, Close, DemandSeen, Keep, Limit, Memory, Reason, Seen
-from scaler.core.need import Need, open_cells
+from scaler.core.need import Need, held_cells, open_cells, standing
 from scaler.core.plan import Plan
 from scaler.core.sharing import Closable
 
@@ -19,9 +19,10 @@ def shrink(need: Need, seen: Seen, memory: Memory, plan: Plan) -> None:
     The linger counts from when a cell is empty: the end of a job is when the jobs that need it are queued. Only
     where the admin wants no linger, the end of the last lease itself may close a cell.
     """
-    standing = sum(cell.expected for cell in open_cells(need.cells))
+    there = standing(need.cells)
     offers = {grant.cell: grant.leases for grant in plan.grants}
     ended = 0
+    _empty_held(need, plan)
     closed = _empty_failed(need, seen, plan)
     for cell in sorted(
         open_cells(need.cells), key=lambda each: (bool(each.leases), -each.counted, each.name)
@@ -31,12 +32,12 @@ def shrink(need: Need, seen: Seen, memory: Memory, plan: Plan) -> None:
             continue
         if busy and need.policy.linger_seconds > 0:
             # What it has beside its jobs is more than the pool needs, and only the end of the jobs can show it.
-            if cell.leases and cell.expected > busy and standing - (cell.expected - busy) >= need.wanted():
+            if cell.leases and cell.expected > busy and there - (cell.expected - busy) >= need.wanted():
                 plan.kept.append(Keep(cell=cell.name, reason=Reason.RUNS_JOBS))
             continue
-        if standing - cell.expected < need.wanted(without_busy=ended + busy):
+        if there - cell.expected < need.wanted(without_busy=ended + busy):
             continue
-        standing, ended = standing - cell.expected, ended + busy
+        there, ended = there - cell.expected, ended + busy
         plan.memory[cell.name] = memory.surplus.get(cell.name, seen.at)
         _put_forward(cell, need, seen, plan, busy=busy > 0)
 
@@ -63,10 +64,19 @@ def _put_forward(cell: CellSeen, need: Need, seen: Seen, plan: Plan, *, busy: bo
             plan.kept.append(Keep(cell=cell.name, reason=Reason.RUNS_JOBS))
 
 
+def _empty_held(need: Need, plan: Plan) -> None:
+    """Put forward the held cells that hold nothing: whoever holds them waits for their zero, and no queue is asked."""
+    for cell in held_cells(need.cells):
+        if cell.leases or cell.offered:
+            plan.kept.append(Keep(cell=cell.name, reason=Reason.HELD_RUNS_JOBS))
+        elif cell.fault is None and cell.writable:
+            plan.closable.append(_closable(cell, Reason.CELL_HELD, idle_seconds=LONGER_THAN_ANY_SECONDS))
+
+
 def _empty_failed(need: Need, seen: Seen, plan: Plan) -> set[str]:
     """Put forward the cells that Cloud Run could not fill and that hold nothing; gives their names."""
     busy = {grant.cell for grant in plan.grants} | {rise.cell for rise in plan.raises}
-    failed = failed_and_empty(need.cells, busy=busy) if seen.demand.complete else []
+    failed = failed_and_empty(open_cells(need.cells), busy=busy) if seen.demand.complete else []
     plan.closable.extend(
         _closable(cell, Reason.COUNT_FAILED, idle_seconds=LONGER_THAN_ANY_SECONDS) for cell in failed
     )

@@ -109,6 +109,43 @@ async def test_a_cells_secret_is_read_hidden(cloud_run: CloudRun, emulator: Emul
     assert "hunter2" not in repr(pool)
 
 
+async def test_a_template_is_changed_where_its_etag_is_fresh_and_makes_a_revision(
+    cloud_run: CloudRun, emulator: Emulator
+) -> None:
+    """Count, labels and all that the change does not name stay; a stale etag changes nothing."""
+    cell = fresh_id()
+    emulator.cloud.create_worker_pool(cell, SLEEP)
+    read = await cloud_run.get_document(cell)
+    template = {**read.data["template"], "sandboxes": {"later": True}}
+    emulator.cloud.done({"name": (await cloud_run.set_field(read, "template", template)).name})
+    after = await cloud_run.get_document(cell)
+    assert after.data["template"] == template
+    assert (after.data["scaling"], after.data["labels"]) == (read.data["scaling"], read.data["labels"])
+    assert after.data["latestCreatedRevision"] != read.data["latestCreatedRevision"]
+    assert after.reading.rests
+    with pytest.raises(Conflict):
+        await cloud_run.set_field(read, "template", read.data["template"])
+    assert (await cloud_run.get_document(cell)).data["template"] == template
+
+
+async def test_a_worker_pool_is_deleted_where_its_etag_is_fresh(
+    cloud_run: CloudRun, emulator: Emulator
+) -> None:
+    cell = fresh_id()
+    emulator.cloud.create_worker_pool(cell, SLEEP)
+    read = await cloud_run.get_document(cell)
+    labels = {**read.data["labels"], "runner-pool-size": "7"}
+    emulator.cloud.done({"name": (await cloud_run.set_field(read, "labels", labels)).name})
+    with pytest.raises(Conflict):
+        await cloud_run.delete_worker_pool(read.reading)
+    fresh = await cloud_run.get_document(cell)
+    assert fresh.data["labels"] == labels
+    emulator.cloud.done({"name": (await cloud_run.delete_worker_pool(fresh.reading)).name})
+    with pytest.raises(NotFound):
+        await cloud_run.get_document(cell)
+    assert cell not in {each.reading.id for each in await cloud_run.list_documents()}
+
+
 def test_a_secret_comes_from_secret_manager_through_googles_client(emulator: Emulator) -> None:
     emulator.cloud.put_secret(emulator.project, "webhook", "hunter2\n")
     reader = secret_manager_reader(endpoint=emulator.cloud_url, anonymous=True)

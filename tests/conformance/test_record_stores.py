@@ -83,6 +83,35 @@ def test_another_version_than_the_expected_one_is_a_conflict_and_changes_nothing
     assert store.read(A) == Stored("two", second)
 
 
+def test_what_was_removed_is_gone_and_its_versions_are_never_given_again(opened: Open) -> None:
+    """A writer that still knows the old text must not write over one that was put in its place."""
+    store, other = opened(), opened()
+    first = store.compare_and_set(A, "old", expected=None)
+    assert other.read_all() == {A: Stored("old", first)}
+    turn(store)
+    with pytest.raises(Conflict):
+        store.remove(A, expected=first + 1)
+    turn(store)
+    store.remove(A, expected=first)
+    for each in (store, other):
+        assert (each.read(A), each.read_all()) == (None, {})
+    for version in (first, first + 1):
+        turn(store)
+        with pytest.raises(Conflict):
+            store.remove(A, expected=version)
+    turn(store)
+    with pytest.raises(Conflict):
+        store.compare_and_set(A, "late", expected=first)
+    turn(store)
+    again = store.compare_and_set(A, "new", expected=None)
+    assert again > first
+    for expected in (first, None):
+        turn(store)
+        with pytest.raises(Conflict):
+            store.compare_and_set(A, "late", expected=expected)
+    assert store.read(A) == other.read(A) == Stored("new", again)
+
+
 def test_a_missing_key_is_not_changed(opened: Open) -> None:
     """A record that was removed does not come back by a late write."""
     store = opened()
@@ -165,6 +194,10 @@ class Counted:
     def compare_and_set(self, key: str, text: str, *, expected: int | None) -> int:
         self.writes += 1
         return self._inner.compare_and_set(key, text, expected=expected)
+
+    def remove(self, key: str, *, expected: int) -> None:
+        self.writes += 1
+        self._inner.remove(key, expected=expected)
 
 
 async def test_the_changes_that_one_scaler_wants_at_once_are_few_writes(opened: Open) -> None:

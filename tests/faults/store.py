@@ -56,6 +56,10 @@ class FaultyStore:
         """See RecordStore."""
         return self._done(lambda: self._inner.compare_and_set(key, text, expected=expected), is_write=True)
 
+    def remove(self, key: str, *, expected: int) -> None:
+        """See RecordStore."""
+        self._done(lambda: self._inner.remove(key, expected=expected), is_write=True)
+
     def _done(self, act: Callable[[], T], *, is_write: bool) -> T:
         faults: Faults = json.loads(self._path.read_text())
         slow = faults.get("store-slow")

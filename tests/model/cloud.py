@@ -4,6 +4,7 @@
 * A4: only a lower stops anybody. After a zero all that stood are doomed and stopped at any later moment, if ever;
   until the zero has really happened (`at_work`), replacements of them may appear and be doomed too, also long after
   "settled" was said and the zero noted, and whatever stands may still be taken for it. After 2 -> 1 any one goes.
+* A7: a template that has settled replaces nobody any more; what starts later is of it. Until then any instance may be replaced.
 * A5: once a zero was read as settled and the settle time is over, nothing of before it appears any more, and what appeared
   after the reading is gone. What was up at the reading may linger for ever; its age tells. A zero that was noted without
   such a reading gets no such promise (`COOLING_UNSURE`).
@@ -17,6 +18,7 @@ from itertools import combinations
 from tests.model.instances import GHOST, put
 from tests.model.parts import (
     ABSENT,
+    TEMPLATE,
     Author,
     Boot,
     Boots,
@@ -34,10 +36,16 @@ def cloud_moves(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
     """Everything Cloud Run, time and other hands may do now."""
     yield from _births(cell, boots)
     yield from _late_victims(cell, boots)
+    yield from _replaced(cell, boots)
     if not cell.settled:
-        yield Move("Cloud Run says that it has settled", cell._replace(settled=True), boots)
+        settled = cell._replace(settled=True, replacing=False)
+        yield Move("Cloud Run says that it has settled", settled, boots)
     yield from _time(cell, boots)
     for count in sorted(cell.under_way | cell.stale):
+        if count == TEMPLATE:
+            told = f"the write of a template arrives (the count is {cell.asked_for})"
+            yield Move(told, _with_template(setting, cell), boots, Change.ETAG)
+            continue
         change = Change.ETAG | (Change.LOWERED if count < cell.asked_for else Change.NOTHING)
         told = f"the write of {count} arrives (the count was {cell.asked_for})"
         for after, left in accepted(setting, cell, boots, count, Author.OURS):
@@ -89,13 +97,7 @@ def accepted(
     setting: Setting, cell: Cell, boots: Boots, count: int, author: Author
 ) -> Iterator[tuple[Cell, Boots]]:
     """What a write of `count` may lead to: a new etag, and for a lower every choice of victims."""
-    rules = setting.rules
-    kept = {
-        each
-        for each in cell.under_way | cell.stale
-        if not (rules.lower_names_etag if each == 0 else rules.raise_names_etag)
-    }
-    after = cell._replace(asked_for=count, settled=False, under_way=frozenset(), stale=frozenset(kept))
+    after = cell._replace(asked_for=count, settled=False, under_way=frozenset(), stale=_kept(setting, cell))
     standing = [who for who, boot in enumerate(boots) if boot.stands]
     if count >= cell.asked_for:
         yield after, boots
@@ -113,6 +115,29 @@ def accepted(
 def doomed(boot: Boot, author: Author) -> Boot:
     """A victim. Of one whose runner is reaped only the lease matters any more."""
     return GHOST if boot.phase is Phase.REAPED else boot._replace(doomed=author)
+
+
+def _with_template(setting: Setting, cell: Cell) -> Cell:
+    """A new etag; whatever stands is replaced at any moment until it has settled."""
+    return cell._replace(
+        settled=False, replacing=True, under_way=frozenset(), stale=_kept(setting, cell) - {TEMPLATE}
+    )
+
+
+def _kept(setting: Setting, cell: Cell) -> frozenset[int]:
+    """The writes under way that a new etag does not stop."""
+    rules = setting.rules
+    names_etag = {TEMPLATE: rules.template_names_etag, 0: rules.lower_names_etag}
+    return frozenset(
+        each for each in cell.under_way | cell.stale if not names_etag.get(each, rules.raise_names_etag)
+    )
+
+
+def _replaced(cell: Cell, boots: Boots) -> Iterator[Move]:
+    for who, boot in enumerate(boots):
+        if cell.replacing and boot.stands:
+            left = put(boots, who, doomed(boot, Author.OURS))
+            yield Move("Cloud Run replaces {boot} for the new template", cell, left, 0, who, calm=False)
 
 
 def _births(cell: Cell, boots: Boots) -> Iterator[Move]:

@@ -30,6 +30,7 @@ class Guard:
     scalers: int = 1
     foreign: int = 0
     losses: int = 0
+    rollouts: int = 0
 
     @property
     def setting(self) -> Setting:
@@ -40,12 +41,23 @@ class Guard:
             scalers=self.scalers,
             foreign=self.foreign,
             losses=self.losses,
+            rollouts=self.rollouts,
             rules=self.without,
         )
 
 
 def opened_at_once(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:
     return real.opened(record, now=now, settle_seconds=0.0)
+
+
+def opened_though_held(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:
+    outcome = real.opened(replace(record, hold=""), now=now, settle_seconds=settle_seconds)
+    return replace(outcome, hold=record.hold) if isinstance(outcome, CellRecord) else outcome
+
+
+def leased_though_held(record: CellRecord, lease: Lease, **facts: float) -> Outcome:
+    outcome = real.leased(replace(record, hold=""), lease, **facts)  # type: ignore[arg-type]  # handed through
+    return replace(outcome, hold=record.hold) if isinstance(outcome, CellRecord) else outcome
 
 
 def reopened_while_closing(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:
@@ -109,6 +121,7 @@ def raised_to_less(*, wanted: int, size: int, observed: int) -> int | None:
 
 
 RECORD, WRITER, AGENT = "cell_records/record.py", "scaler/core/cell_steps.py", "runner_agent/lifecycle"
+ROLLOUT = "scaler/rollout/steps.py"
 
 GUARDS = (
     Guard(
@@ -257,8 +270,39 @@ GUARDS = (
         losses=1,
         steps=17,
     ),
+    Guard(
+        name="template without etag",
+        says="a new template names the etag of a reading",
+        stands=f"{ROLLOUT} changing",
+        without=Rules(template_names_etag=False),
+        scalers=2,
+        rollouts=1,
+        steps=16,
+    ),
+    Guard(
+        name="template over instances",
+        says="a template is written at a held zero, on a reading of 0",
+        stands=f"{ROLLOUT} _at_zero",
+        without=Rules(template_waits_for_zero=False),
+        scalers=2,
+        rollouts=1,
+        steps=14,
+    ),
+    Guard(
+        name="raise over a template under way",
+        says="a raise from zero waits for what is under way",
+        stands=f"{WRITER} raising",
+        without=Rules(raise_waits_for_rest=False),
+        scalers=2,
+        rollouts=1,
+        steps=16,
+    ),
 )
 
 # What the code checks besides, and whose loss costs money or time but, as far as these settings reach, no job: a raise that
 # arrives in a closed cell brings instances that get no lease and are lowered again.
 SPARE = Rules(raise_looks_at_record=False)
+
+# The hold brings a verb to its end, and keeps scalers from giving leases where a template is about to be written. That no job is
+# lost without it is the work of the three guards above.
+WITHOUT_HOLDS = Rules(opened=opened_though_held, leased=leased_though_held)

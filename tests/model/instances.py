@@ -47,7 +47,7 @@ def agent_moves(setting: Setting, records: Records, cell: Cell, boots: Boots) ->
 def _parked(setting: Setting, records: Records, cell: Cell, boots: Boots, who: int) -> Iterator[Move]:
     boot = boots[who]
     if boot.held is not Held.PRESENT_ASK:
-        written = records.leased(cell.gate, boots, who)
+        written = records.leased(cell.gate, boots, who, held=cell.held)
         if written is not None:
             yield _write("CAS: {boot} gets a lease", cell, boots, written, who)._replace(calm=False)
     if boot.held is Held.PRESENT_ASK or (boot.held and not setting.rules.present_ask_only):
@@ -85,7 +85,7 @@ def _running(setting: Setting, records: Records, cell: Cell, boots: Boots, who: 
 
 def _ends(records: Records, cell: Cell, boots: Boots, who: int) -> Iterator[Move]:
     for close in (False, True):
-        written = records.ended(cell.gate, boots, who, close=close)
+        written = records.ended(cell.gate, boots, who, close=close, held=cell.held)
         if written is not None and (not close or written.gate is not cell.gate):
             gate = " and the gate closes with it" if close else ""
             yield _write("CAS: {boot} ends its lease" + gate, cell, boots, written, who)

@@ -74,12 +74,17 @@ ABSENT = Boot()
 Boots = tuple[Boot, ...]
 
 
+# A write of the template, among the counts that are under way.
+TEMPLATE = -1
+
+
 class Cell(NamedTuple):
     """Record and worker pool, without what belongs to a boot.
 
     `asked_for`: the worker pool's count. `at_work`: instances of before a zero may still appear, and its victims may still be
-    chosen. `under_way`: counts of writes with the present etag that were sent and may arrive. `stale`: the same with an older
-    etag, where a setting accepts those.
+    chosen. `under_way`: counts of writes with the present etag that were sent and may arrive; TEMPLATE stands for a template.
+    `stale`: the same with an older etag, where a setting accepts those. `held`: the record has a hold. `replacing`: a template
+    that has arrived may replace any instance until it has settled.
     """
 
     gate: Gate = Gate.RESTED
@@ -90,6 +95,9 @@ class Cell(NamedTuple):
     losses_left: int = 0
     under_way: frozenset[int] = frozenset()
     stale: frozenset[int] = frozenset()
+    held: bool = False
+    replacing: bool = False
+    rollouts_left: int = 0
 
 
 class At(IntEnum):
@@ -111,6 +119,9 @@ class At(IntEnum):
     ZEROED_CAS = 13
     CREATE_CAS = 14
     CREATE_CAS_UNSURE = 15
+    TEMPLATE_READ = 16
+    TEMPLATE_SEND = 17
+    RELEASE_CAS = 18
 
 
 class Change(IntEnum):
@@ -163,6 +174,10 @@ class Rules:
     zeroed_only_as_read: bool = True
     end_when_reaped: bool = True
     present_ask_only: bool = True
+    template_names_etag: bool = True
+    template_waits_for_zero: bool = True
+    raise_waits_for_rest: bool = True
+    released_at_rest: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +186,8 @@ class Setting:
 
     `boots`: how many there may be at a time, dead ones whose lease stands included; one that has left no trace makes room for
     another, so a story may have any number. `size`: the largest count. `foreign`: how many writes other hands may make.
-    `losses`: how often the record may be lost.
+    `losses`: how often the record may be lost. `rollouts`: how many templates may be written; without any, a raise does not look
+    whether something is under way, so that the guards on zeros show what they are worth alone.
     """
 
     boots: int = 3
@@ -179,6 +195,7 @@ class Setting:
     scalers: int = 2
     foreign: int = 1
     losses: int = 0
+    rollouts: int = 0
     rules: Rules = field(default_factory=Rules)
 
     def __str__(self) -> str:
@@ -186,12 +203,14 @@ class Setting:
         parts = [(self.boots, "boot"), (self.scalers, "scaler"), (self.foreign, "foreign write")]
         if self.losses:
             parts.append((self.losses, "lost record"))
+        if self.rollouts:
+            parts.append((self.rollouts, "new template"))
         return ", ".join((*(_counted(*part) for part in parts), f"counts to {self.size}"))
 
     def first(self) -> tuple[Cell, Boots, tuple[At, ...]]:
         """A cell at a rested zero, nobody there."""
         return (
-            Cell(foreign_left=self.foreign, losses_left=self.losses),
+            Cell(foreign_left=self.foreign, losses_left=self.losses, rollouts_left=self.rollouts),
             (ABSENT,) * self.boots,
             (At.IDLE,) * self.scalers,
         )

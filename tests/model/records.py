@@ -46,9 +46,9 @@ class Records:
         }
         self._known: dict[tuple[object, ...], tuple[bool, Written | None]] = {}
 
-    def opened(self, gate: Gate, boots: Boots) -> Written | None:
+    def opened(self, gate: Gate, boots: Boots, *, held: bool = False) -> Written | None:
         """ZERO -> OPEN; None also where it is open already."""
-        return self._put("opened", gate, boots, now=NOW, settle_seconds=SETTLE_SECONDS)
+        return self._put("opened", gate, boots, hold=held, now=NOW, settle_seconds=SETTLE_SECONDS)
 
     @property
     def asked(self) -> int:
@@ -59,22 +59,23 @@ class Records:
         """OPEN -> CLOSING."""
         return self._put("closed", gate, boots)
 
-    def leased(self, gate: Gate, boots: Boots, who: int) -> Written | None:
+    def leased(self, gate: Gate, boots: Boots, who: int, *, held: bool = False) -> Written | None:
         """The boot's present ask gets its lease. Room is never short: it is a matter of cost."""
         lease = self._lease(who, Held.PRESENT_ASK)
         born = NOW - ZEROED_AGO[gate] + (-500.0 if boots[who].old else 5.0)
-        return self._put("leased", gate, boots, lease, uptime_seconds=NOW - born, room=99, now=NOW)
+        return self._put("leased", gate, boots, lease, hold=held, uptime_seconds=NOW - born, room=99, now=NOW)
 
     def voided(self, gate: Gate, boots: Boots, who: int) -> Written | None:
         """The boot has asked again."""
         return self._put("voided", gate, boots, boot=str(who), ask=int(Held.PRESENT_ASK), now=NOW)
 
-    def ended(self, gate: Gate, boots: Boots, who: int, *, close: bool) -> Written | None:
+    def ended(self, gate: Gate, boots: Boots, who: int, *, close: bool, held: bool = False) -> Written | None:
         """The boot gives its lease back."""
         return self._put(
             "ended",
             gate,
             boots,
+            hold=held,
             lease_id=self._lease(who, boots[who].held).id,
             boot=str(who),
             close=close,
@@ -126,19 +127,33 @@ class Records:
         return self._known[key][0]
 
     def _put(
-        self, name: str, gate: Gate, boots: Boots, *args: object, late: int | None = None, **facts: Any
+        self,
+        name: str,
+        gate: Gate,
+        boots: Boots,
+        *args: object,
+        late: int | None = None,
+        hold: bool = False,
+        **facts: Any,
     ) -> Written | None:
-        return self._asked(name, gate, boots, *args, late=late, **facts)[1]
+        return self._asked(name, gate, boots, *args, late=late, hold=hold, **facts)[1]
 
     def _asked(
-        self, name: str, gate: Gate, boots: Boots, *args: object, late: int | None = None, **facts: Any
+        self,
+        name: str,
+        gate: Gate,
+        boots: Boots,
+        *args: object,
+        late: int | None = None,
+        hold: bool = False,
+        **facts: Any,
     ) -> tuple[bool, Written | None]:
         if gate is Gate.LOST:
             return False, None  # as `cell_records.change` does
         held = tuple(boot.held for boot in boots)
-        key = (name, gate, held, late, *args, *facts.items())
+        key = (name, gate, held, late, hold, *args, *facts.items())
         if key not in self._known:
-            before = self._record(gate, boots, late)
+            before = replace(self._record(gate, boots, late), hold="rollout" if hold else "")
             after = getattr(self._rules, name)(before, *args, **facts)
             made = not isinstance(after, real.Refused)
             changed = made and after != before

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from cell_records.record import CellState
 from scaler.core.cell import Step
-from tests.model.parts import At, Boot, Boots, Cell, Change, Gate, Held, Move, Phase, Setting
+from tests.model.parts import TEMPLATE, At, Boot, Boots, Cell, Change, Gate, Held, Move, Phase, Setting
 from tests.model.records import Records, Written, with_held
 
 RAISE_RECORD = {1: At.RAISE_RECORD, 2: At.RAISE_RECORD_MORE, 3: At.RAISE_RECORD_MOST}
@@ -24,17 +24,45 @@ RAISED_TO = {at: count for count, at in RAISE_RECORD.items()}
 def scaler_moves(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At) -> Iterator[Move]:
     """Every next step of a scaler that stands there."""
     if at is At.IDLE:
-        yield from _begun(records, cell, boots)
+        yield from _begun(setting, records, cell, boots)
         return
     if at in (At.LOWER_READ, At.LOWER_RECORD):
         yield _lower(setting, records, cell, boots, at)
     elif at is At.RAISE_READ:
         yield from _raise_read(setting, cell, boots)
+    elif at in (At.TEMPLATE_READ, At.TEMPLATE_SEND, At.RELEASE_CAS):
+        yield _rollout(setting, cell, boots, at)
     elif at in RAISED_TO:
         yield _raise_record(setting, records, cell, boots, at)
     else:
         yield _carry(setting, records, cell, boots, at)
     yield Move("dies, and another is started in its place", cell, boots, calm=False)
+
+
+def _rollout_begun(setting: Setting, records: Records, cell: Cell, boots: Boots) -> Iterator[Move]:
+    """A verb that changes templates; any scaler of the model may be one too."""
+    if cell.gate is not Gate.LOST and not cell.held:
+        held = cell._replace(held=True)
+        yield Move("CAS: holds the cell", held, boots, Change.RECORD, calm=False)
+    at_zero = records.state(cell.gate) is CellState.ZERO or not setting.rules.template_waits_for_zero
+    if cell.held and at_zero and cell.rollouts_left:
+        yield Move("reads the record: held, at zero", cell, boots, mine=At.TEMPLATE_READ, calm=False)
+    if cell.held and (cell.settled or not setting.rules.released_at_rest):
+        # Given up, or changed: it makes no difference to the cell.
+        yield Move("finds nothing under way, and is to release the cell", cell, boots, mine=At.RELEASE_CAS)
+
+
+def _rollout(setting: Setting, cell: Cell, boots: Boots, at: At) -> Move:
+    if at is At.RELEASE_CAS:
+        return Move("CAS: releases the cell", cell._replace(held=False), boots, Change.RECORD)
+    if at is At.TEMPLATE_READ:
+        told = f"reads the worker pool: count {cell.asked_for}"
+        writes = (cell.asked_for == 0 and cell.settled) or not setting.rules.template_waits_for_zero
+        return Move(told, cell, boots, mine=At.TEMPLATE_SEND if writes else At.IDLE)
+    spent = cell._replace(rollouts_left=max(0, cell.rollouts_left - 1))
+    if not cell.rollouts_left:
+        return Move("has no template left to write", spent, boots)
+    return _sent(spent, boots, TEMPLATE)
 
 
 def _carry(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At) -> Move:
@@ -56,11 +84,13 @@ def _carry(setting: Setting, records: Records, cell: Cell, boots: Boots, at: At)
             return _cas(told, cell, boots, written)
 
 
-def _begun(records: Records, cell: Cell, boots: Boots) -> Iterator[Move]:
+def _begun(setting: Setting, records: Records, cell: Cell, boots: Boots) -> Iterator[Move]:
     state = records.state(cell.gate)
     if state is None:
         yield _first_looked(records, cell, boots)
-    written = records.opened(cell.gate, boots)
+    if setting.rollouts:
+        yield from _rollout_begun(setting, records, cell, boots)
+    written = records.opened(cell.gate, boots, held=cell.held)
     if written is not None:
         opened = _cas("opens the gate, to raise the cell", cell, boots, written, At.RAISE_READ)
         yield opened._replace(calm=False)
@@ -172,6 +202,9 @@ def _raise_record(setting: Setting, records: Records, cell: Cell, boots: Boots, 
 
 def _raise_read(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
     told = f"reads the worker pool: count {cell.asked_for}"
+    if setting.rollouts and setting.rules.raise_waits_for_rest and not (cell.asked_for or cell.settled):
+        yield Move(f"{told}, and something is under way, so no raise is sent", cell, boots)
+        return
     targets = {
         setting.rules.raise_target(wanted=wanted, size=setting.size, observed=cell.asked_for)
         for wanted in range(1, setting.size + 1)
@@ -184,7 +217,8 @@ def _raise_read(setting: Setting, cell: Cell, boots: Boots) -> Iterator[Move]:
 
 
 def _sent(cell: Cell, boots: Boots, count: int) -> Move:
-    told = f"sends the write of {count} with the etag of its reading"
+    what = "a template" if count == TEMPLATE else f"{count}"
+    told = f"sends the write of {what} with the etag of its reading"
     return Move(told, cell._replace(under_way=cell.under_way | {count}), boots)
 
 
@@ -208,6 +242,8 @@ def overtaken(setting: Setting, at: At, change: int) -> At:
     """
     if change & Change.ETAG:
         at = At.LOWER_READ if at is At.LOWER_RECORD else At.RAISE_READ if at in RAISED_TO else at
+        if at is At.TEMPLATE_SEND and setting.rules.template_names_etag:
+            at = At.IDLE
     if change & Change.RECORD:
         at = _with_another_record(setting, at)
     return UNSURE.get(at, at) if change & Change.LOWERED else at

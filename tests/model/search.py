@@ -109,7 +109,7 @@ class Space:
 
     def step(self, key: int) -> int:
         """The same where one of them made the step; remembered in `stepped`."""
-        index, mine, change = key >> BITS & 15, At(key >> BITS + 4 & 15), key >> BITS + 8
+        index, mine, change = key >> BITS & 15, At(key >> BITS + 4 & 31), key >> BITS + 9
         scalers = list(self._scalers.values[key & MASK])
         scalers = [overtaken(self.setting, at, change) for at in scalers]
         scalers[index] = mine
@@ -139,11 +139,11 @@ class Steps:
             others = overtaken.get(key)
             found.append(after << BITS | (space.others(key) if others is None else others))
         for index, at in enumerate(space.scalers(scalers)):
-            by_scaler = known.get(place << 4 | at)
+            by_scaler = known.get(place << 5 | at)
             if by_scaler is None:
-                by_scaler = known[place << 4 | at] = self._work_out_by_scaler(place, at)
+                by_scaler = known[place << 5 | at] = self._work_out_by_scaler(place, at)
             for after, change, mine in by_scaler:
-                key = ((change << 4 | mine) << 4 | index) << BITS | scalers
+                key = ((change << 5 | mine) << 4 | index) << BITS | scalers
                 stands = stepped.get(key)
                 found.append(after << BITS | (space.step(key) if stands is None else stands))
         return found

@@ -118,6 +118,8 @@ def cells(draw: some.DrawFn, name: str) -> CellSeen:
         ),
         served_at=draw(some.just(0.0) | MOMENTS),
         refused_at=draw(some.just(0.0) | MOMENTS),
+        hold=draw(some.sampled_from(["", "", "", "rollout", "drain"])),
+        canary=draw(some.booleans()),
     )
 
 

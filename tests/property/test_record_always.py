@@ -24,6 +24,7 @@ from cell_records.record import (
     dying,
     ended,
     ghost_cleared,
+    held,
     job_completed,
     job_known,
     leased,
@@ -32,6 +33,8 @@ from cell_records.record import (
     orphaned,
     registered,
     registration_refused,
+    released,
+    released_anew,
     timed_out,
     voided,
     zero_confirmed,
@@ -54,13 +57,16 @@ def changes(draw: some.DrawFn, now: float) -> tuple[str, Change]:
     """Any change, at the moment `now`, by anyone, sensible or not."""
     boot, lease, flag = draw(BOOTS), draw(LEASES), draw(some.booleans())
     count, number, ask = draw(some.integers(0, 2)), draw(some.integers(1, 3)), draw(some.integers(1, 4))
-    uptime = draw(SECONDS)
+    uptime, why = draw(SECONDS), draw(some.sampled_from(["rollout", "drain"]))
     wish = a_lease(lease_id=lease, boot=boot, ask=ask, started_at=now, hard_end=now + 500.0)
     each: dict[str, Change] = {
         "opened": lambda it: opened(it, now=now, settle_seconds=SETTLE),
         "closed": closed,
         "zero_confirmed": lambda it: zero_confirmed(it, count=count, settled=flag, now=now),
         "count_found_at_zero": count_found_at_zero,
+        "held": lambda it: held(it, why),
+        "released": lambda it: released(it, why),
+        "released_anew": lambda it: released_anew(it, why, canary_since=now),
         "lowering": lambda it: lowering(it, now=now),
         "leased": lambda it: leased(it, wish, uptime_seconds=uptime, room=2, now=now),
         "voided": lambda it: voided(it, boot=boot, ask=ask, now=now),
@@ -103,6 +109,14 @@ def lives(draw: some.DrawFn) -> list[tuple[float, str, Change]]:
     return life
 
 
+def assert_a_hold_was_kept(before: CellRecord, after: CellRecord, name: str) -> None:
+    """Under it nothing is opened and nothing leased, and only a release ends it."""
+    if before.hold:
+        assert after.hold == before.hold or name in ("released", "released_anew")
+        assert {lease.id for lease in after.leases} <= {lease.id for lease in before.leases}
+        assert (before.gate, after.gate) != (Gate.CLOSED, Gate.OPEN)
+
+
 @settings(max_examples=200, deadline=None)
 @given(some.sampled_from(CellState), lives())
 def test_no_life_of_a_record_breaks_what_must_always_hold(
@@ -126,6 +140,7 @@ def test_no_life_of_a_record_breaks_what_must_always_hold(
             }, name
         if outcome.gate is Gate.CLOSED:
             assert not outcome.leases
+        assert_a_hold_was_kept(record, outcome, name)
         for lease in outcome.leases:
             if record.lease(lease.id) is None:
                 assert name == "leased"

@@ -17,7 +17,7 @@ from scaler.core.model import LeaseState
 from scaler.lease_desk import Ask, EndReply, Granted, KnownCell, LeaseDesk
 from scaler.lease_ends import LeaseOutcome
 from scaler.refusals import BootRetired, Refusal, UnknownLease
-from tests.simulation.cloud import Author
+from tests.simulation.containers import Author
 from tests.simulation.github import ModelGitHub, ModelJob, Registration
 from tests.simulation.story import Story
 from tests.simulation.weather import Weather

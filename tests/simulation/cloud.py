@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
-from typing import Protocol
 
 from scaler.cell_directory import DEPLOYMENT_LABEL, POOL_LABEL, SIZE_LABEL
 from scaler.cloud_run.wire import Operation, OperationState, ScalingMode, WorkerPool
 from scaler.errors import Conflict, Throttled, Unavailable
+from tests.simulation.containers import Author, Instance, Pool, Resident, Rollout
 from tests.simulation.gates import Gates
 from tests.simulation.story import Story
 from tests.simulation.weather import Span, Weather
@@ -33,68 +32,12 @@ STRAGGLER_APPEARS_SECONDS = 15.0
 STRAGGLER_LIVES_SECONDS = 20.0
 
 
-class Author(Enum):
-    """Who wrote a count; PLATFORM for stops that no write asked for."""
-
-    OURS = "ours"
-    FOREIGN = "foreign"
-    PLATFORM = "platform"
-
-
-class Resident(Protocol):
-    """What runs in an instance."""
-
-    def sigterm(self, author: Author) -> None:
-        """The platform stops the instance; it is gone within ten seconds."""
-
-
 class Etags(Enum):
     """A switch for mutations: for which writes the cloud forgets to look at the etag."""
 
     CHECKED = "always looked at"
     IGNORED_ON_RAISE = "ignored when the count is not zero"
     IGNORED_ON_ZERO = "ignored when the count is zero"
-
-
-@dataclass(slots=True)
-class Instance:
-    """One container. `doomed`: the platform has chosen it as a victim."""
-
-    number: int
-    born: float = 0.0
-    resident: Resident | None = None
-    doomed: bool = False
-    gone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """A generation on its way to come true. `blame`: who lowered the count, if anybody did."""
-
-    generation: int
-    count: int
-    blame: Author | None
-
-
-@dataclass(slots=True)
-class Pool:
-    """One worker pool: what was written, what is reported, and what is really there."""
-
-    name: str
-    size: int
-    count: int = 0
-    generation: int = 1
-    observed_generation: int = 1
-    target: int = 0
-    instances: list[Instance] = field(default_factory=list)
-    reported_at: float = 0.0
-    waiting: list[Rollout] = field(default_factory=list)
-    rolling: bool = False
-
-    @property
-    def standing(self) -> list[Instance]:
-        """Instances that are there, or booting, and no victims."""
-        return [each for each in self.instances if not each.doomed and not each.gone]
 
 
 class ModelCloud:
@@ -143,16 +86,19 @@ class ModelCloud:
     async def set_count(self, pool: WorkerPool, count: int) -> Operation:
         """Send one write; it arrives once, twice or late, whether or not anybody still waits for the answer."""
         await self._gates.passed(f"write {pool.id} {count}")
+        return await self._sent(lambda answer: self._arrives(pool, count, answer))
+
+    async def _sent(self, arrives: Callable[[asyncio.Future[Operation] | None], None]) -> Operation:
         weather, answer = self._weather(), asyncio.get_running_loop().create_future()
         if self._chance.random() < weather.stall:
             await asyncio.sleep(weather.stall_seconds.drawn(self._chance))
         delay = API_CALL.drawn(self._chance)
         if self._chance.random() < weather.patch_late:
             delay = weather.patch_late_seconds.drawn(self._chance)
-        self._later(delay, lambda: self._arrives(pool, count, answer))
+        self._later(delay, lambda: arrives(answer))
         if self._chance.random() < weather.patch_doubled:
             again = delay + weather.patch_late_seconds.drawn(self._chance)
-            self._later(again, lambda: self._arrives(pool, count, None))
+            self._later(again, lambda: arrives(None))
         reply_lost = self._chance.random() < weather.patch_reply_lost
         try:
             operation: Operation = await asyncio.wait_for(answer, CLIENT_GIVES_UP_SECONDS)
@@ -224,14 +170,28 @@ class ModelCloud:
     def _arrives(self, reading: WorkerPool, count: int, answer: asyncio.Future[Operation] | None) -> None:
         pool = self.pools[reading.id]
         ignored = self.etags is (Etags.IGNORED_ON_RAISE if count else Etags.IGNORED_ON_ZERO)
+        told = f"our write {pool.name} {pool.count} -> {count} (etag {reading.etag})"
+        self._taken(reading, told, answer, lambda: self._accept(pool, count, Author.OURS), ignored=ignored)
+
+    def _taken(
+        self,
+        reading: WorkerPool,
+        told: str,
+        answer: asyncio.Future[Operation] | None,
+        accept: Callable[[], None],
+        *,
+        ignored: bool = False,
+    ) -> None:
+        """A write of ours arrives: it is refused, or accepted and told. `ignored`: its etag is."""
+        pool = self.pools[reading.id]
         refused: Exception | None = None
         if reading.etag != str(pool.generation) and not ignored:
             refused = Conflict(f"etag {reading.etag} is stale")
         elif self._chance.random() < self._weather().patch_refused:
             refused = Throttled("quota")
         if refused is None:
-            self._story.tell("cloud", f"our write {pool.name} {pool.count} -> {count} (etag {reading.etag})")
-            self._accept(pool, count, Author.OURS)
+            self._story.tell("cloud", told)
+            accept()
         if answer is not None and not answer.done():
             if refused is not None:
                 answer.set_exception(refused)

@@ -28,6 +28,7 @@ class ForgetfulStore:
         self.before_write: deque[Callable[[], object]] = deque()
         self.reads_fail = 0
         self.writes = 0
+        self._removed: dict[str, int] = {}
 
     def read(self, key: str) -> Stored | None:
         """See RecordStore."""
@@ -51,8 +52,16 @@ class ForgetfulStore:
         stands = self.texts.get(key)
         if (None if stands is None else stands.version) != expected:
             raise Conflict(f"{key} is not at version {expected}")
-        version = 1 if expected is None else expected + 1
+        version = self._removed.get(key, 0) + 1 if expected is None else expected + 1
         self.texts[key] = Stored(text, version)
         if spoil is Spoil.LOSE_REPLY:
             raise StoreUnavailable("the reply was lost")
         return version
+
+    def remove(self, key: str, *, expected: int) -> None:
+        """See RecordStore."""
+        stands = self.texts.get(key)
+        if stands is None or stands.version != expected:
+            raise Conflict(f"{key} is not at version {expected}")
+        self._removed[key] = expected + 1
+        del self.texts[key]

@@ -124,6 +124,7 @@ def confirm_unsettled(patch: pytest.MonkeyPatch) -> None:
         "next_step",
         lambda state, **read: next_step(state, **{**read, "settled": True}),
     )
+    raise_over_what_is_under_way(patch)
 
 
 def confirm_by_an_old_reading(patch: pytest.MonkeyPatch) -> None:
@@ -135,6 +136,7 @@ def confirm_by_an_old_reading(patch: pytest.MonkeyPatch) -> None:
         return as_it_stands
 
     patch.setattr(cell_steps, "only_as_read", only_as_read)
+    raise_over_what_is_under_way(patch)
 
 
 def lower_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
@@ -154,6 +156,11 @@ def leases_time_out_by_silence(patch: pytest.MonkeyPatch) -> None:
         return guards.timed_out(replace(record, leases=early), now=now)
 
     patch.setattr(cell_keeper, "timed_out", timed_out)
+
+
+def raise_over_what_is_under_way(patch: pytest.MonkeyPatch) -> None:
+    # A raise from zero waits for whatever is under way, a template or a zero: a second fence, taken away with the first.
+    patch.setattr(cell_steps, "_at_rest", lambda _: True)
 
 
 def read_anything(patch: pytest.MonkeyPatch) -> None:

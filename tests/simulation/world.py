@@ -19,7 +19,8 @@ from cell_records.store import CELL_PREFIX, DEPLOYMENT_KEY
 from scaler.core.model import Policy
 from tests.factories import a_pool
 from tests.simulation.agent import Agent, Ends
-from tests.simulation.cloud import Etags, Instance, ModelCloud, Resident
+from tests.simulation.cloud import Etags, ModelCloud
+from tests.simulation.containers import Instance, Resident
 from tests.simulation.gates import Gates
 from tests.simulation.github import ModelGitHub
 from tests.simulation.network import ModelNetwork
@@ -73,6 +74,8 @@ class Outcome:
 class World:
     """One seed's world. `run` it once."""
 
+    region = ModelCloud
+
     def __init__(self, seed: int, plan: Plan) -> None:
         self.seed = seed
         self.plan = plan
@@ -90,7 +93,7 @@ class World:
         self.github = ModelGitHub(
             chance=self.chance, weather=self._weather, clock=self.loop.time, story=self.story
         )
-        self.cloud = ModelCloud(
+        self.cloud = self.region(
             plan.sizes,
             chance=self.chance,
             weather=self._weather,

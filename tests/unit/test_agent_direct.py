@@ -72,6 +72,9 @@ class MemoryStore:
         self.texts[key] = Stored(text, version)
         return version
 
+    def remove(self, key: str, *, expected: int) -> None:
+        raise NotImplementedError("an agent removes nothing")
+
 
 class World:
     """One open cell, a clock, a GitHub that registers or fails."""

@@ -45,6 +45,10 @@ async def test_a_job_that_failed_while_its_instance_was_silent_is_lost_with_gith
     assert (told.outcome, told.cause, told.conclusion) == (outcome, cause, conclusion)
     assert (told.job_id, told.repository, told.runner) == (70, REPOSITORY, SERVING.runner_name)
     assert conclusion in told.why
+    assert world.record is not None
+    assert world.record.served_at == SERVING.started_at
+    # A canary's verdict asks for it.
+    assert world.record.lost_at == (SERVING.started_at if outcome is LeaseOutcome.LOST else 0.0)
 
 
 async def test_a_failure_that_the_instance_has_told_of_before_it_fell_silent_is_the_jobs_own() -> None:

@@ -143,10 +143,33 @@ async def test_a_cell_at_zero_is_opened_before_its_count_is_raised() -> None:
     assert world.writer.last_write_at == {CELL: NOW}
 
 
+async def test_a_raise_from_zero_waits_until_nothing_is_under_way() -> None:
+    """A template whose answer was lost would replace the instances under their jobs. What has failed is over."""
+    world = WriterWorld(a_record(state=CellState.ZERO))
+    world.cloud.pool = a_worker_pool(CELL, count=0, settled=False, size=4)
+    await world.raised(2)
+    assert world.cloud.writes == []
+    world.cloud.pool = replace(a_worker_pool(CELL, count=0, size=4), failure="no such image")
+    await world.raised(2)
+    assert world.cloud.writes == [("etag-1", 2)]
+
+
+async def test_a_raise_of_what_is_there_waits_for_nothing() -> None:
+    """A raise follows a raise at once."""
+    world = WriterWorld(a_record(), count=1)
+    world.cloud.pool = a_worker_pool(CELL, count=1, settled=False, size=4)
+    await world.raised(2)
+    assert world.cloud.writes == [("etag-1", 2)]
+
+
 @pytest.mark.parametrize(
     "record",
-    [a_record(state=CellState.ZERO, zeroed_at=NOW - 80.0), a_record(state=CellState.CLOSING)],
-    ids=["cooling", "closing"],
+    [
+        a_record(state=CellState.ZERO, zeroed_at=NOW - 80.0),
+        a_record(state=CellState.CLOSING),
+        a_record(state=CellState.ZERO, hold="rollout"),
+    ],
+    ids=["cooling", "closing", "held"],
 )
 async def test_a_cell_that_may_not_open_is_not_raised(record: CellRecord) -> None:
     """Nothing is written at all."""

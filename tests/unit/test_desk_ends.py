@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cell_records.obstacles import Obstacle, obstacle_met
+from cell_records.record import CellRecord, CellState
 from github_api.errors import (
     GitHubError,
     NameTaken,
@@ -13,9 +14,10 @@ from github_api.errors import (
     Rejected,
     Unavailable,
 )
+from scaler.lease_desk import EndReply
 from scaler.lease_ends import LeaseOutcome, StopCause
 from tests.desk_world import HERE, DeskWorld, an_ask
-from tests.factories import a_lease, a_record
+from tests.factories import NOW, a_lease, a_record
 
 
 async def test_an_end_without_a_job_is_told_and_stands_in_the_record_with_what_kept_it() -> None:
@@ -91,3 +93,47 @@ async def test_a_registration_that_github_refuses_is_noted_in_the_record(
         await world.desk.start(HERE, an_ask())
     assert [each.obstacle for each in world.record.obstacles] == [Obstacle.REGISTRATION_REFUSED] * noted
     assert len(world.record.leases) == 1, "only its own boot voids it"
+
+
+TWO = (a_lease(), a_lease(lease_id="lease-2", boot="boot-2"))
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "reply"),
+    [
+        (a_record(leases=TWO, hold="rollout"), CellState.OPEN, EndReply.HOLD),
+        (a_record(leases=TWO[:1], hold="rollout"), CellState.CLOSING, EndReply.HOLD),
+        (a_record(leases=TWO), CellState.OPEN, EndReply.EXIT),
+    ],
+    ids=["held, others run", "held, the last", "not held"],
+)
+async def test_an_instance_of_a_held_cell_waits_instead_of_making_room_for_a_fresh_one(
+    record: CellRecord, state: CellState, reply: EndReply
+) -> None:
+    """A fresh container would get no lease; the end of the last one closes the cell."""
+    world = DeskWorld(record)
+    said = await world.desk.end(
+        HERE, "lease-1", boot="boot-1", outcome=LeaseOutcome.FINISHED, cause="done", job="build"
+    )
+    assert (said, world.record.state) == (reply, state)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word", "lost"),
+    [
+        (LeaseOutcome.LOST, "external", True),
+        (LeaseOutcome.LOST, None, True),
+        (LeaseOutcome.LOST, "idle-race", False),
+        (LeaseOutcome.TIMED_OUT, "policy", False),
+        (LeaseOutcome.PREEMPTED, "preempted", False),
+        (LeaseOutcome.FINISHED, "user", False),
+        (LeaseOutcome.FINISHED, None, False),
+    ],
+)
+async def test_a_job_that_was_lost_stands_in_the_record_for_a_canary(
+    outcome: LeaseOutcome, word: str | None, lost: bool
+) -> None:
+    """Neither a rule of the admin nor a person's wish speaks against an image."""
+    world = DeskWorld(a_record(leases=[a_lease()]))
+    await world.desk.end(HERE, "lease-1", boot="boot-1", outcome=outcome, cause="so", job="build", word=word)
+    assert world.record.lost_at == (NOW if lost else 0.0)

@@ -117,6 +117,7 @@ async def test_a_late_or_doubled_park_voids_nothing(ask: int) -> None:
     [
         (a_record(state=CellState.CLOSING), "gate_closed"),
         (a_record(state=CellState.ZERO), "gate_closed"),
+        (a_record(hold="rollout"), "held"),
         (
             a_record(
                 leases=[a_lease(lease_id=f"lease-{number}", boot=f"boot-{number}") for number in (8, 9)]

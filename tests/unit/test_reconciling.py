@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cell_records.record import CellState
+from cell_records.record import CellRecord, CellState
+from scaler.cell_directory import Cell
 from scaler.core.adopting import ADOPT_AFTER_SECONDS, adopted
 from scaler.core.cell_steps import is_due
 from scaler.core.decide import decide
 from scaler.core.model import CellSeen, Memory, Reason
-from scaler.observation import shrink_reserve
+from scaler.observation import CellFacts, Present, cell_seen, shrink_reserve
 from tests.factories import (
     NOW,
     a_cell,
@@ -89,3 +90,28 @@ def test_parked_instances_that_wait_for_registrations_are_looked_at_again_soon()
     decision, _ = decide(a_policy(a_pool()), facts, Memory())
     assert [(limit.reason, limit.short) for limit in decision.limits] == [(Reason.NO_REGISTRATIONS_LEFT, 4)]
     assert decision.look_again_at == pytest.approx(NOW + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("record", "hold", "canary"),
+    [
+        (a_record(hold="drain"), "drain", False),
+        (a_record(canary_since=NOW - 5.0), "", True),
+        (None, "", False),
+    ],
+    ids=["held", "canary", "no record"],
+)
+def test_a_tick_sees_what_a_cell_is_held_for(record: CellRecord | None, hold: str, canary: bool) -> None:
+    """From the record alone: no process need tell another of a rollout."""
+    facts = CellFacts(
+        cell=Cell(name="a", pool="linux", size=1, worker_pool=a_worker_pool("a"), read_at=NOW, fault=None),
+        record=record,
+        present=Present(parked=0, offered=0),
+        requested=0,
+        writing=False,
+        fault=None,
+    )
+    found = cell_seen(
+        facts, heard=lambda _: None, silent=lambda _: False, jobs={}, settle_seconds=80.0, believed=True
+    )
+    assert (found.hold, found.canary) == (hold, canary)

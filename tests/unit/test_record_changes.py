@@ -19,6 +19,7 @@ from cell_records.change import (
     create_cell,
     read_cell,
     read_deployment,
+    remove_cell,
 )
 from cell_records.codec import cell_text
 from cell_records.deployment import DeploymentRecord, asked_for, led_by
@@ -227,6 +228,45 @@ def test_a_change_that_changes_nothing_writes_nothing() -> None:
     store = holding(a_record(state=CellState.CLOSING))
     assert made(changed(store, closed)).state is CellState.CLOSING
     assert store.writes == 0
+
+
+def removed(store: ForgetfulStore, *, owned: Owned = OURS, when: bool = True) -> bool:
+    """One removal by this deployment."""
+    return remove_cell(store, CELL, owned=owned, when=lambda _: when)
+
+
+def test_a_record_is_removed_while_its_condition_holds() -> None:
+    """What is gone already is as good."""
+    store = holding(a_record())
+    assert not removed(store, when=False)
+    assert stored(store) == a_record()
+    assert removed(store)
+    assert store.texts == {}
+    assert removed(store)
+
+
+@pytest.mark.parametrize("owned", [Owned(owner="another"), Owned(owner=OWNER, uid="another")])
+def test_a_record_of_another_deployment_or_worker_pool_is_never_removed(owned: Owned) -> None:
+    """A worker pool that was made again under the old name keeps its record."""
+    store = holding(a_record())
+    assert not removed(store, owned=owned)
+    assert stored(store) == a_record()
+
+
+def test_a_record_that_changes_meanwhile_is_looked_at_again_before_it_is_removed() -> None:
+    """A lease that came in between stays."""
+    store = holding(a_record())
+    read, lease = store.read, a_lease()
+
+    def overtaken(key: str) -> Stored | None:
+        store.read = read  # type: ignore[method-assign]  # once
+        before = read(key)
+        changed(store, a_grant())
+        return before
+
+    store.read = overtaken  # type: ignore[method-assign]  # a reading that somebody overtakes
+    assert not remove_cell(store, CELL, owned=OURS, when=lambda it: not it.leases)
+    assert stored(store).lease(lease.id) is not None
 
 
 def test_an_unreadable_record_stops_the_change() -> None:

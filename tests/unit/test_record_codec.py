@@ -27,6 +27,9 @@ FULL = a_record(
     obstacles=[obstacle_met("lease-0", Obstacle.RUNNER_FAILED, at=NOW - 5.0, words="exit code 127")],
     served_at=NOW - 50.0,
     lowered_at=NOW - 40.0,
+    hold="rollout",
+    canary_since=NOW - 30.0,
+    lost_at=NOW - 20.0,
 )
 
 
@@ -64,8 +67,9 @@ OBSTACLE = json.loads(cell_text(FULL))["obstacles"][0]
 
 
 def test_a_record_without_obstacles_is_one_that_met_none() -> None:
-    """So it was written before they were known."""
+    """So it was written before they were known; one without a hold is held by nobody."""
     assert cell_record(altered(obstacles=..., served_at=...), key="cells/a").obstacles == ()
+    assert cell_record(altered(hold=...), key="cells/a").hold == ""
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,8 @@ def test_a_record_without_obstacles_is_one_that_met_none() -> None:
         pytest.param(altered(leases=[{**LEASE, "hard_end": "later"}]), id="a lease without end"),
         pytest.param(altered(leases=[{**LEASE, "ask": 1.5}]), id="half an ask"),
         pytest.param(altered(leases=[{"id": "lease-1"}]), id="half a lease"),
+        pytest.param(altered(hold=True), id="a hold that is no text"),
+        pytest.param(altered(hold=None), id="no hold"),
         pytest.param(altered(ended_boots=[1]), id="a boot that is no text"),
         pytest.param(altered(ghosts=[{}]), id="an empty ghost"),
         pytest.param(altered(obstacles=[{}]), id="an empty obstacle"),

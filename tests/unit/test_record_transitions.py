@@ -18,11 +18,14 @@ from cell_records.record import (
     dying,
     first_record,
     ghost_cleared,
+    held,
     job_completed,
     job_known,
     lowering,
     opened,
     registered,
+    released,
+    released_anew,
     timed_out,
     voided,
     zero_confirmed,
@@ -226,6 +229,34 @@ def test_a_change_leads_to_its_state(change: Callable[[], Outcome], state: CellS
             Refusal.NOT_SETTLED,
             id="no first record before the zero has settled",
         ),
+        pytest.param(
+            lambda: opened(a_record(state=ZERO, hold="rollout"), now=NOW, settle_seconds=SETTLE),
+            Refusal.HELD,
+            id="a held cell is not opened",
+        ),
+        pytest.param(
+            lambda: lease_to(a_record(hold="drain")), Refusal.HELD, id="a held cell gives no new lease"
+        ),
+        pytest.param(
+            lambda: lease_to(a_record(leases=[LEASE], hold="drain"), lease_id="lease-2", ask=2),
+            Refusal.HELD,
+            id="nor one to a boot that asks again",
+        ),
+        pytest.param(
+            lambda: held(a_record(hold="drain"), "rollout"),
+            Refusal.HELD,
+            id="a hold for something else stands",
+        ),
+        pytest.param(
+            lambda: released(a_record(hold="drain"), "rollout"),
+            Refusal.HELD,
+            id="nor is it ended for something else",
+        ),
+        pytest.param(
+            lambda: released_anew(a_record(hold="drain"), "rollout", canary_since=NOW),
+            Refusal.HELD,
+            id="nor after a template was changed",
+        ),
     ],
 )
 def test_a_change_is_refused(change: Callable[[], Outcome], reason: Refusal) -> None:
@@ -255,6 +286,9 @@ def test_a_change_is_refused(change: Callable[[], Outcome], reason: Refusal) -> 
             id="job_completed",
         ),
         pytest.param(lambda it: timed_out(it, now=NOW + 10_000.0), id="timed_out"),
+        pytest.param(lambda it: held(it, "rollout"), id="held"),
+        pytest.param(lambda it: released(it, "rollout"), id="released"),
+        pytest.param(lambda it: released_anew(it, "rollout", canary_since=NOW), id="released_anew"),
         pytest.param(
             lambda it: zeroed_by_others(it, count=0, settled=True, silent=True, now=NOW),
             id="zeroed_by_others",
@@ -266,6 +300,7 @@ def test_saying_it_twice_changes_nothing(change: Callable[[CellRecord], Outcome]
     """A retry after a lost reply finds what the first try has made."""
     starts = [a_record(state=state) for state in CellState]
     starts += [a_record(leases=[LEASE]), a_record(leases=[SERVING]), a_record(leases=[a_lease(runner_id=7)])]
+    starts += [a_record(state=state, hold="rollout") for state in CellState]
     starts += [a_record(ghosts=[Ghost(runner_name="runner-of-lease-1", runner_id=7, since=NOW)])]
     changed = 0
     for start in starts:

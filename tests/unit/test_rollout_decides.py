@@ -1,0 +1,276 @@
+"""The pure parts of a rollout: what a canary has shown, what is done next, and what a write looks at before, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cell_records.record import CellRecord, CellState
+from scaler.cloud_run.wire import Document
+from scaler.rollout.canary import Trial, verdict
+from scaler.rollout.cells import CellNow, Goal, Task
+from scaler.rollout.rounds import ROOM_AFTER_SECONDS, Do, End, Round, given_up, next_round
+from scaler.rollout.steps import Delete, Look, SetField, Steps, changing, deleting
+from scaler.rollout.template import TemplateWish
+from tests.factories import NOW, a_lease, a_record, an_obstacle
+from tests.rollout_world import doc, failed_with
+
+ZERO, OPEN, CLOSING = CellState.ZERO, CellState.OPEN, CellState.CLOSING
+SINCE = NOW - 100.0
+
+
+@pytest.mark.parametrize(
+    ("record", "condition", "trial"),
+    [
+        pytest.param({"canary_since": 0.0, "served_at": NOW}, None, Trial.NONE, id="no canary"),
+        pytest.param({}, None, Trial.WAITS, id="nothing yet"),
+        pytest.param({"served_at": SINCE - 1.0}, None, Trial.WAITS, id="a job of the old template"),
+        pytest.param({"served_at": SINCE + 1.0}, None, Trial.PASSED, id="a job"),
+        pytest.param(
+            {"obstacles": [an_obstacle(at=SINCE - 1.0)]}, None, Trial.WAITS, id="an obstacle of the old one"
+        ),
+        pytest.param({"obstacles": [an_obstacle(at=SINCE + 1.0)]}, None, Trial.FAILED, id="an obstacle"),
+        pytest.param(
+            {"obstacles": [an_obstacle(at=SINCE + 1.0)], "served_at": SINCE + 9.0},
+            None,
+            Trial.FAILED,
+            id="an obstacle, and a job after it",
+        ),
+        pytest.param(
+            {"served_at": SINCE + 9.0, "lost_at": SINCE + 1.0}, None, Trial.FAILED, id="one of two jobs lost"
+        ),
+        pytest.param({"lost_at": SINCE - 1.0}, None, Trial.WAITS, id="a job lost in the old one"),
+        pytest.param({}, failed_with("no such image"), Trial.FAILED, id="a revision that cannot start"),
+        pytest.param(
+            {},
+            failed_with("Quota violated: - CpuAllocPerProjectRegion"),
+            Trial.WAITS,
+            id="no capacity just now",
+        ),
+    ],
+)
+def test_what_a_canary_has_shown(
+    record: dict[str, Any], condition: dict[str, Any] | None, trial: Trial
+) -> None:
+    """Only leases since the change count; what failed outweighs what was served."""
+    cell = a_record(**{"canary_since": SINCE, **record})
+    others: dict[str, Any] = {} if condition is None else {"terminalCondition": condition}
+    reading = doc(**others).reading
+    assert verdict(cell, reading).trial is trial
+
+
+def cell(name: str, state: CellState = ZERO, *, image: str = "old", count: int = 0, **record: Any) -> CellNow:
+    """A cell of the pool, long past its last zero."""
+    return CellNow(
+        name=name,
+        record=a_record(uid=f"uid-{name}", state=state, **record),
+        document=doc(name, image=image, count=count),
+    )
+
+
+def task(**others: Any) -> Task:
+    """A new image."""
+    facts: dict[str, Any] = {
+        "hold": "rollout",
+        "goal": Goal.CHANGE,
+        "at_once": 2,
+        "wish": TemplateWish(image="new"),
+    }
+    return Task(**{**facts, **others})
+
+
+def steps(found: Round) -> list[str]:
+    """What is done, as `hold a`."""
+    return [f"{each.do.name.lower()} {each.cell}" for each in found.actions]
+
+
+LEASES = (a_lease(), a_lease(lease_id="lease-2", boot="boot-2"))
+HELD: dict[str, Any] = {"hold": "rollout"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        pytest.param([cell("b", OPEN), cell("a", OPEN), cell("z")], ["hold z", "hold a"], id="zeros first"),
+        pytest.param(
+            [cell("a", OPEN, leases=LEASES[:1]), cell("b", OPEN)], ["hold b"], id="busy ones not yet"
+        ),
+        pytest.param(
+            [cell("a", OPEN, leases=LEASES), cell("b", OPEN, leases=LEASES[:1]), cell("c", image="new")],
+            ["hold b", "hold a"],
+            id="busy ones last, the least busy first",
+        ),
+        pytest.param(
+            [cell("a", OPEN, leases=LEASES), cell("b", **HELD)], ["write b"], id="busy ones after all others"
+        ),
+        pytest.param(
+            [cell("a", OPEN, leases=LEASES), cell("b", OPEN, leases=LEASES, **HELD)],
+            ["hold a"],
+            id="busy ones beside busy ones",
+        ),
+        pytest.param(
+            [cell("a", **HELD), cell("b", **HELD), cell("c")], ["write a", "write b"], id="no more at once"
+        ),
+        pytest.param(
+            [cell("a", OPEN), cell("b", image="new", zeroed_at=NOW - 9.0), cell("c", zeroed_at=NOW - 9.0)],
+            ["hold c"],
+            id="no open one while others rest; one that rests itself costs nothing",
+        ),
+        pytest.param([cell("a", OPEN, **HELD)], ["close a"], id="idle and held"),
+        pytest.param([cell("a", OPEN, leases=LEASES, **HELD)], [], id="busy and held"),
+        pytest.param([cell("a", CLOSING, count=1, **HELD)], ["carry a"], id="closing"),
+        pytest.param([cell("a", ZERO, count=1, **HELD)], ["carry a"], id="raised by another hand"),
+        pytest.param([cell("a", image="new", **HELD)], ["release_anew a"], id="changed"),
+        pytest.param([cell("a", image="new", canary_since=SINCE)], ["end_trial a"], id="a trial is over"),
+    ],
+)
+def test_what_is_done_next(cells: list[CellNow], wanted: list[str]) -> None:
+    """By what stands, whoever has brought it there."""
+    assert steps(next_round(task(), cells, now=NOW)) == wanted
+
+
+def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
+    """Neither written again nor released."""
+    for image in ("old", "new"):
+        moving = replace(cell("a", image=image, **HELD), document=doc("a", image=image, rests=False))
+        found = next_round(task(), [moving], now=NOW)
+        assert (steps(found), found.end) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        pytest.param([cell("a"), cell("b")], ["hold a"], id="one begins"),
+        pytest.param(
+            [cell("a", zeroed_at=NOW - 9.0), cell("b")], ["hold b"], id="one that can serve at once"
+        ),
+        pytest.param([cell("a", **HELD), cell("b", **HELD)], ["write a", "release b"], id="one goes on"),
+        pytest.param([cell("a"), cell("b", image="new", **HELD)], ["release_canary b"], id="one is changed"),
+        pytest.param([cell("a"), cell("b", image="new", canary_since=SINCE)], [], id="one waits"),
+        pytest.param(
+            [cell("a"), cell("b", image="new", canary_since=SINCE, served_at=NOW)],
+            ["hold a"],
+            id="one passed",
+        ),
+        pytest.param(
+            [cell("a"), cell("b", image="new", served_at=NOW)], ["hold a"], id="one has served before"
+        ),
+        pytest.param(
+            [cell("a"), cell("b", image="new")], ["hold a"], id="one that never served shows nothing"
+        ),
+        pytest.param(
+            [cell("a", **HELD), cell("b", image="new", canary_since=SINCE, obstacles=[an_obstacle()])],
+            ["hold b", "release a"],
+            id="one failed",
+        ),
+    ],
+)
+def test_what_is_done_next_with_a_canary(cells: list[CellNow], wanted: list[str]) -> None:
+    """One cell alone, until it has shown something."""
+    found = next_round(task(canary=True), cells, now=NOW)
+    assert steps(found) == wanted
+    assert (found.end is End.FAILED) == (wanted == ["hold b", "release a"])
+
+
+def test_a_canary_without_an_instance_gets_room_from_one_other_cell() -> None:
+    """In a pool at its max nothing closes by itself; what was emptied for it serves again once it is open."""
+    since = NOW - ROOM_AFTER_SECONDS
+    canary = cell("z", image="new", canary_since=since)
+    busy = [cell("a", OPEN, leases=LEASES), cell("b", OPEN, leases=LEASES[:1]), cell("c")]
+    wish = task(canary=True)
+    assert steps(next_round(wish, [canary, *busy], now=NOW - 1.0)) == []
+    assert steps(next_round(wish, [canary, *busy], now=NOW)) == ["hold b"]
+    assert steps(next_round(wish, [canary, cell("b", OPEN, **HELD), busy[0]], now=NOW)) == ["close b"]
+    opened = cell("z", OPEN, image="new", canary_since=since)
+    assert steps(next_round(wish, [opened, cell("b", OPEN, **HELD)], now=NOW)) == ["release b"]
+
+
+def test_other_goals_end_otherwise() -> None:
+    """A drained cell stays held, a resumed one is released, a deleted one is forgotten."""
+    drain = task(hold="drain", goal=Goal.STAY, wish=None)
+    found = next_round(drain, [cell("a", hold="drain"), cell("b", hold="drain")], now=NOW)
+    assert (steps(found), found.end) == ([], End.DONE)
+    busy = [cell("a", OPEN, leases=LEASES), cell("b", OPEN)]
+    assert steps(next_round(drain, busy, now=NOW)) == ["hold b", "hold a"]
+    resume = task(hold="drain", goal=Goal.RELEASE, wish=None)
+    assert steps(next_round(resume, [cell("a", hold="drain"), cell("b")], now=NOW)) == ["release a"]
+    destroy = task(hold="destroy", goal=Goal.DELETE, wish=None)
+    assert steps(next_round(destroy, [cell("a", hold="destroy")], now=NOW)) == ["delete a"]
+    gone = replace(cell("a", hold="destroy"), document=None)
+    assert steps(next_round(destroy, [gone], now=NOW)) == ["forget a"]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (cell("a", hold="drain"), "held for drain"),
+        (CellNow(name="a", record=None, document=doc(count=1)), "no record"),
+        (replace(cell("a"), fault="it is in automatic scaling"), "automatic scaling"),
+        (replace(cell("a"), document=doc("b")), "was deleted"),
+    ],
+    ids=["another hold", "no record over instances", "a fault", "another worker pool"],
+)
+def test_what_may_not_be_touched_is_left_and_told(left: CellNow, words: str) -> None:
+    """The rest is as wished, which is not all."""
+    found = next_round(task(), [left, cell("z", image="new")], now=NOW)
+    assert (steps(found), found.end) == ([], End.LEFT)
+    assert words in found.left["a"]
+
+
+def test_a_command_that_gives_up_lets_go_of_what_it_has_not_changed() -> None:
+    """And of nothing that Cloud Run still works on."""
+    moving = replace(cell("c", **HELD), document=doc("c", rests=False))
+    cells = [cell("a", OPEN, leases=LEASES, **HELD), cell("b", image="new", **HELD), moving, cell("d")]
+    assert [(each.do, each.cell) for each in given_up(task(), cells)] == [(Do.RELEASE, "a")]
+    assert given_up(task(hold="drain", goal=Goal.STAY, wish=None), [cell("a", hold="drain")]) == ()
+
+
+def asked(steps_of: Steps, record: CellRecord | None, found: Document | None) -> list[object]:
+    """Everything that is asked for, in order."""
+    requests: list[object] = []
+    answer: object = None
+    while True:
+        try:
+            request = steps_of.send(answer)
+        except StopIteration:
+            return requests
+        requests.append(request)
+        answer = record if request is Look.RECORD else found if request is Look.DOCUMENT else True
+
+
+READY = a_record(uid="uid-a", state=ZERO, hold="rollout")
+
+
+def test_a_write_names_the_reading_that_followed_the_record() -> None:
+    """In this order: a record at zero and held, then a count of zero, whose etag the write names."""
+    found = doc()
+    asked_for = asked(changing("a", hold="rollout", wish=TemplateWish(image="new")), READY, found)
+    assert asked_for[:2] == [Look.RECORD, Look.DOCUMENT]
+    assert isinstance(asked_for[2], SetField)
+    assert asked_for[2].of is found
+    assert asked(deleting(hold="rollout"), READY, found)[2:] == [Delete(of=found)]
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        pytest.param(None, doc(), id="no record"),
+        pytest.param(replace(READY, hold=""), doc(), id="not held"),
+        pytest.param(replace(READY, hold="drain"), doc(), id="held for something else"),
+        pytest.param(a_record(uid="uid-a", hold="rollout"), doc(), id="open"),
+        pytest.param(a_record(uid="uid-a", state=CLOSING, hold="rollout"), doc(), id="closing"),
+        pytest.param(READY, None, id="no worker pool"),
+        pytest.param(READY, doc("b"), id="another worker pool"),
+        pytest.param(READY, doc(count=1), id="raised by another hand"),
+        pytest.param(READY, doc(rests=False), id="not settled"),
+        pytest.param(READY, doc(scaling={}), id="a count that is not known"),
+    ],
+)
+def test_a_worker_pool_is_written_at_a_held_zero_only(
+    record: CellRecord | None, found: Document | None
+) -> None:
+    """Each of these may have an instance that works, or get one at any moment."""
+    for steps_of in (changing("a", hold="rollout", wish=TemplateWish(image="new")), deleting(hold="rollout")):
+        assert not any(isinstance(each, SetField | Delete) for each in asked(steps_of, record, found))
