@@ -165,6 +165,18 @@ def operation(body: bytes) -> Operation:
     return Operation(name=_needed(_text(data, "name"), "name"), done=data.get("done", False) is True)
 
 
+def operation_state(body: bytes, *, call: str) -> OperationState:
+    """Where an operation stands; `call` is what it carries out, in words. Raises WrongShape.
+
+    https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.operations#Operation
+    """
+    data = _object(_parsed(body), "the operation")
+    done = data.get("done", False) is True
+    failure = _object(data.get("error", {}), "the operation's error")
+    error = operation_error(code=_whole(failure, "code"), message=_text(failure, "message"), call=call)
+    return OperationState(done=done, error=error if done else None)
+
+
 def refusal(*, status: int, body: bytes, call: str) -> CloudRunError:
     """The error that an HTTP reply is; `call` is the call in words."""
     try:

@@ -11,6 +11,7 @@ from scaler.cloud_run.wire import (
     WorkerPool,
     WrongShape,
     operation_error,
+    operation_state,
     refusal,
     worker_pool,
     worker_pools,
@@ -226,3 +227,28 @@ def test_an_operation_may_end_in_any_of_the_same_errors(
 
 def test_code_zero_is_no_error() -> None:
     assert operation_error(code=0, message="", call="x") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "done", "error"),
+    [
+        (b'{"name": "o"}', False, type(None)),
+        (b'{"name": "o", "done": true, "response": {}}', True, type(None)),
+        (b'{"name": "o", "done": true, "error": {"code": 10, "message": "changed"}}', True, Conflict),
+        (
+            b'{"name": "o", "done": true, "error": {"code": 8, "message": "CpuAllocPerProjectRegion"}}',
+            True,
+            CapacityRefused,
+        ),
+    ],
+)
+def test_an_operation_is_under_way_or_done_or_failed(body: bytes, done: bool, error: type) -> None:
+    state = operation_state(body, call="x")
+    assert (state.done, type(state.error)) == (done, error)
+
+
+def test_what_an_operation_shows_beyond_the_published_message_is_no_obstacle() -> None:
+    """Cloud Run knows words that its clients do not."""
+    pool = {"scaling": {"scalingMode": "MANUAL"}, "template": {"volumes": [{"emptyDir": {"medium": "DISK"}}]}}
+    body = json.dumps({"name": "o", "metadata": {"@type": "x/WorkerPool", **pool}, "done": True}).encode()
+    assert operation_state(body, call="x").done
