@@ -1,5 +1,6 @@
 """The emulator as a program, for every test that needs the stand-in world: start it, speak to its control doors, end it.
 
+Over 350 lines in one file, because every test imports the same few names from here.
 `running_emulator` fails the test when the emulator does not end cleanly or when a process of the world survives it.
 """
 
