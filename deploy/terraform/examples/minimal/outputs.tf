@@ -1,3 +1,8 @@
+output "url" {
+  description = "Where the scaler answers, such as /status."
+  value       = module.scaler.url
+}
+
 output "webhook_url" {
   description = "What to enter as the webhook URL of the GitHub App."
   value       = module.scaler.webhook_url
@@ -14,6 +19,6 @@ output "registry" {
 }
 
 output "config" {
-  description = "The scaler's configuration, for `runner-pool plan` on your machine."
+  description = "The scaler's configuration, for the verbs of `runner-pool` on your machine. It says where the secrets are and holds none."
   value       = module.scaler.config
 }

@@ -27,6 +27,6 @@ output "secrets" {
 }
 
 output "config" {
-  description = "The scaler's configuration as YAML, for `runner-pool plan` and `check-config` on your machine. It says where the secrets are and holds none."
+  description = "The scaler's configuration as YAML, for the verbs of `runner-pool` on your machine. It says where the secrets are and holds none."
   value       = yamlencode(local.config)
 }
