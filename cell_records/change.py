@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from cell_records.codec import cell_record, cell_text, deployment_record, deployment_text
 from cell_records.deployment import DeploymentRecord
-from cell_records.errors import Conflict, StoreBusy, StoreUnavailable
+from cell_records.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
 from cell_records.patience import Again, Patience
 from cell_records.record import CellRecord, Outcome, Refusal, Refused
 from cell_records.store import DEPLOYMENT_KEY, RecordStore, Stored, cell_key
@@ -209,6 +209,8 @@ def remove_cell(
             again = Again.BEATEN
         except StoreBusy:
             again = Again.BUSY
+        except StoreRefused:
+            raise
         except StoreUnavailable:
             again = Again.UNKNOWN
         else:
@@ -268,6 +270,8 @@ def _set(store: RecordStore, key: str, text: str, stored: Stored | None) -> Agai
         return Again.BEATEN
     except StoreBusy:
         return Again.BUSY
+    except StoreRefused:
+        raise
     except StoreUnavailable:
         return Again.UNKNOWN
     return None

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from cell_records.errors import Conflict, StoreBusy, StoreUnavailable
+from cell_records.errors import Conflict, StoreBusy, StoreRefused, StoreUnavailable
 from cell_records.store import CELL_PREFIX, DEPLOYMENT_KEY, Stored, StoreLimits
 
 PUBLIC_ENDPOINT = "https://storage.googleapis.com"
@@ -38,6 +38,8 @@ WRITES_APART_SECONDS = 1.0
 
 # https://cloud.google.com/storage/docs/json_api/v1/status-codes: 408 and 429 ask for a pause, and so does every 5xx.
 _PAUSE_CODES = (408, 429)
+# No right, or no such bucket: a missing object is told before by those who read or remove one.
+_REFUSAL_CODES = (401, 403, 404)
 
 _NETWORK = "Check the network and the credentials (gcloud auth application-default login)."
 
@@ -164,7 +166,7 @@ class CloudStorageStore:
     def _call(self, what: str) -> Iterator[Any]:
         """The bucket, for one call. Raises what a store raises, and nothing of the client's."""
         from google.api_core import exceptions
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
         from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
         from requests import RequestException
 
@@ -179,8 +181,11 @@ class CloudStorageStore:
             code = getattr(last, "code", None)
             if code is None:
                 raise StoreUnavailable(self._sentence(what, type(last).__name__, _NETWORK)) from error
-            refusal = StoreBusy if code in _PAUSE_CODES or code >= 500 else StoreUnavailable
-            raise refusal(self._sentence(what, f"it answered {int(code)}", _remedy(int(code)))) from error
+            raise _refusal(int(code))(
+                self._sentence(what, f"it answered {int(code)}", _remedy(int(code)))
+            ) from error
+        except DefaultCredentialsError as error:
+            raise StoreRefused(self._sentence(what, type(error).__name__, _NETWORK)) from error
         except (GoogleAuthError, RequestException, DataCorruption, InvalidResponse, OSError) as error:
             raise StoreUnavailable(self._sentence(what, type(error).__name__, _NETWORK)) from error
 
@@ -226,6 +231,12 @@ def _generation(blob: Any) -> int:
             f"Cloud Storage told no generation of {blob.name!r}: something in between drops its headers."
         )
     return int(blob.generation)
+
+
+def _refusal(code: int) -> type[StoreUnavailable]:
+    if code in _PAUSE_CODES or code >= 500:
+        return StoreBusy
+    return StoreRefused if code in _REFUSAL_CODES else StoreUnavailable
 
 
 def _remedy(code: int) -> str:

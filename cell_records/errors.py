@@ -3,7 +3,8 @@
 RecordError
 ├── RecordUnreadable   what stands there is not ours to interpret: nothing may start, nothing may be lowered
 ├── StoreUnavailable   the store did not answer; after a write it is not known whether it was made
-│   └── StoreBusy      it answered that it is too much for now: pause, then read again
+│   ├── StoreBusy      it answered that it is too much for now: pause, then read again
+│   └── StoreRefused   no credentials, no right or no such place: nothing was written, and trying again cures nothing
 ├── Conflict           somebody else changed the record first; read again
 └── BadStore           the setting that names the store makes no sense
 """
@@ -34,6 +35,10 @@ class StoreUnavailable(RecordError):
 
 class StoreBusy(StoreUnavailable):
     """The store asks for a pause. Most such writes were not made, but only reading again tells."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store does not let this program in, or is not there. Nothing was written."""
 
 
 class Conflict(RecordError):

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cell_records.errors import RecordError
+from cell_records.errors import RecordError, StoreRefused
 from scaler.assembly import cloud_run_of, records_of
 from scaler.budget import MinuteBudget
 from scaler.cell_writer import CellWriter
@@ -212,6 +212,8 @@ class Verb:
         """The cells as they are; None when they could not be read now. Raises what no further try would cure."""
         try:
             cells = await hands.look()
+        except StoreRefused as error:
+            raise RecordsUnusable(str(error)) from error
         except (RecordError, CloudRunError) as error:
             if isinstance(error, CloudRunError) and not error.may_retry:
                 raise
@@ -225,6 +227,8 @@ class Verb:
         for action in current.actions:
             try:
                 await hands.perform(action)
+            except StoreRefused as error:
+                raise RecordsUnusable(str(error)) from error
             except RecordError as error:
                 self._tell_fault(str(error))
 

@@ -15,7 +15,7 @@ import pytest
 
 from cell_records.change import Owned, change_cell, create_cell, read_cell
 from cell_records.cloud_storage import CloudStorageStore
-from cell_records.errors import Conflict, RecordUnreadable, StoreBusy, StoreUnavailable
+from cell_records.errors import Conflict, RecordUnreadable, StoreBusy, StoreRefused, StoreUnavailable
 from cell_records.patience import PAUSES_SECONDS_MOST
 from cell_records.record import CellRecord, Outcome, closed, leased
 from cell_records.store import Stored, cell_key
@@ -31,6 +31,7 @@ FOLDERS = (f"folder-{number}" for number in itertools.count())
 COUNTED = {"storage-slow": {"seconds": 0, "share": 1}}
 
 # Runs inside an instance, with the credentials that Cloud Run gives it.
+INSTANCES = "direct@demo-project.iam.gserviceaccount.com"
 WRITE_A_RECORD = """
 import sys, time
 from cell_records.location import store_at
@@ -157,6 +158,19 @@ def test_a_store_that_answers_503_asks_for_a_pause(world: Emulator) -> None:
         store.compare_and_set(A, "one", expected=None)
 
 
+def test_a_bucket_that_is_not_there_is_a_refusal_and_no_unknown_outcome(world: Emulator) -> None:
+    """Neither a reading nor a change is tried again for it."""
+    store = store_in(world, bucket="nobodys")
+    asks: list[Callable[[], object]] = [
+        store.read_all,
+        lambda: store.compare_and_set(A, "one", expected=None),
+        lambda: create_cell(store, "a", a_record(), nonce=lambda: "first"),
+    ]
+    for ask in asks:
+        with pytest.raises(StoreRefused, match="404"):
+            ask()
+
+
 def test_a_reading_is_repeated_and_a_listing_too(world: Emulator) -> None:
     store = store_in(world)
     version = store.compare_and_set(A, "one", expected=None)
@@ -263,8 +277,10 @@ def test_no_cache_may_keep_a_record(world: Emulator) -> None:
 
 
 def test_an_instance_reaches_its_records_with_the_account_that_cloud_run_gives_it(world: Emulator) -> None:
-    """Application default credentials, from the metadata server."""
-    world.cloud.create_worker_pool("writes", [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url], count=1)
+    """Application default credentials, from the metadata server; the role is that of direct mode."""
+    world.cloud.give_roles(INSTANCES, "roles/storage.objectUser")
+    command = [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url]
+    world.cloud.create_worker_pool("writes", command, count=1, service_account=INSTANCES)
     (instance,) = world.cloud.wait_for_running("writes", 1)
     said = eventually(
         lambda: world.cloud.log(instance["id"]), lambda log: log.endswith("\n"), what="its word"

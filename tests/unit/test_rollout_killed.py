@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from cell_records.errors import StoreRefused
 from cell_records.record import CellRecord, CellState
 from cell_records.store import cell_key
 from scaler.errors import (
@@ -16,6 +17,7 @@ from scaler.errors import (
     ChangeUnfinished,
     ConfigError,
     PermissionDenied,
+    RecordsUnusable,
     Throttled,
 )
 from scaler.rollout.cells import Goal
@@ -235,6 +237,20 @@ async def test_what_no_further_try_would_cure_ends_the_command_with_its_own_erro
     region.fails = [PermissionDenied("you may not")]
     with pytest.raises(PermissionDenied):
         await run_verb(region, ROLLOUT)
+
+
+@pytest.mark.parametrize("call", ["read_all", "compare_and_set"])
+async def test_records_that_refuse_us_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Eight hours of trying bring no right to read, or to write."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise StoreRefused("it answered 403")
+
+    region = a_region()
+    monkeypatch.setattr(region.store, call, refused)
+    with pytest.raises(RecordsUnusable, match="403"):
+        await run_verb(region, ROLLOUT)
+    assert region.clock.now < NOW + 60.0
 
 
 @pytest.mark.parametrize("cells", [("nobody",), ()])
