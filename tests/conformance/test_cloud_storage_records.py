@@ -264,7 +264,10 @@ def test_no_cache_may_keep_a_record(world: Emulator) -> None:
 
 def test_an_instance_reaches_its_records_with_the_account_that_cloud_run_gives_it(world: Emulator) -> None:
     """Application default credentials, from the metadata server."""
-    world.cloud.create_worker_pool("writes", [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url], count=1)
+    account = "writers@stand-in.invalid"
+    world.cloud.give_roles(account, "roles/storage.objectUser")
+    command = [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url]
+    world.cloud.create_worker_pool("writes", command, count=1, service_account=account)
     (instance,) = world.cloud.wait_for_running("writes", 1)
     said = eventually(
         lambda: world.cloud.log(instance["id"]), lambda log: log.endswith("\n"), what="its word"

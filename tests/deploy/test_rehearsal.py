@@ -53,7 +53,7 @@ def configure(world: PoolWorld, state: State) -> None:
     assert rendered["github"]["organization"] == "acme"
     world.config = {
         **rendered,
-        **{key: here[key] for key in ("github", "cloud_run", "records", "service", "times")},
+        **{key: here[key] for key in ("github", "cloud_run", "records", "service", "storage", "times")},
     }
     assert set(here) == set(world.config)
 
