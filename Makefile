@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so one more than there are cores; more than four gain nothing.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 
-.PHONY: help setup demo test test-quick test-faults test-scenarios test-uneven test-images simulate-many check-model check format schemas bench figures lock clean
+.PHONY: help setup demo test test-quick test-stories test-faults test-scenarios test-uneven test-images simulate-many check-model check format schemas bench figures lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simu
 
 check-model: $(READY) ## every order of the protocol's steps in larger settings than `make test` has: some minutes
 	$(BIN)/python -m tests.model
+
+test-stories: $(READY) ## rollouts, rotations, records in a bucket: some four minutes
+	$(BIN)/python -m pytest tests/stories -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: $(READY) ## the grid: a burst under each fault and 200 mixtures of them, half an hour; prints a table
 	$(BIN)/python -m tests.faults

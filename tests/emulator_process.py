@@ -1,6 +1,5 @@
 """The emulator as a program, for every test that needs the stand-in world: start it, speak to its control doors, end it.
 
-Over 350 lines in one file, because every test imports the same few names from here.
 `running_emulator` fails the test when the emulator does not end cleanly or when a process of the world survives it.
 """
 
@@ -58,8 +57,8 @@ class CloudDoor:
         return [stop for stop in stops if worker_pool in (None, stop["worker_pool"])]
 
     def writes(self, worker_pool: str | None = None) -> list[dict[str, Any]]:
-        writes: list[dict[str, Any]] = self._get("/_control/writes")["writes"]
-        return [write for write in writes if worker_pool in (None, write["worker_pool"])]
+        made: list[dict[str, Any]] = self._get("/_control/writes")["writes"]
+        return [each for each in made if worker_pool in (None, each["worker_pool"])]
 
     def log(self, instance: str) -> str:
         return _checked(self.http.get(f"/_control/instances/{instance}/log")).text
@@ -85,12 +84,9 @@ class CloudDoor:
         """A bucket of Cloud Storage."""
         _checked(self.http.post("/storage/v1/b", json={"name": name}))
 
-    def identity_token(self, *, email: str, audience: str, lifetime_seconds: float | None = None) -> str:
+    def identity_token(self, *, email: str, audience: str, lifetime_seconds: float = 3600.0) -> str:
         body = {"email": email, "audience": audience, "lifetime_seconds": lifetime_seconds}
-        reply = self.http.post(
-            "/_control/identity_token", json={key: value for key, value in body.items() if value is not None}
-        )
-        return str(_checked(reply).json()["token"])
+        return str(_checked(self.http.post("/_control/identity_token", json=body)).json()["token"])
 
     def credentials(self) -> dict[str, list[str]]:
         """Every token that was issued so far, by its kind."""
@@ -98,8 +94,8 @@ class CloudDoor:
 
     def rotate_identity_keys(self, *, withdraw: bool = False) -> str:
         """The id of the key that signs from now on."""
-        reply = self.http.post("/_control/identity_keys", json={"withdraw": withdraw})
-        return str(_checked(reply).json()["kid"])
+        body = {"withdraw": withdraw}
+        return str(_checked(self.http.post("/_control/identity_keys", json=body)).json()["kid"])
 
     def access_token(self, email: str) -> str:
         return str(_checked(self.http.post("/_control/access_token", json={"email": email})).json()["token"])

@@ -31,7 +31,6 @@ FOLDERS = (f"folder-{number}" for number in itertools.count())
 COUNTED = {"storage-slow": {"seconds": 0, "share": 1}}
 
 # Runs inside an instance, with the credentials that Cloud Run gives it.
-INSTANCES = "direct@demo-project.iam.gserviceaccount.com"
 WRITE_A_RECORD = """
 import sys, time
 from cell_records.location import store_at
@@ -277,10 +276,11 @@ def test_no_cache_may_keep_a_record(world: Emulator) -> None:
 
 
 def test_an_instance_reaches_its_records_with_the_account_that_cloud_run_gives_it(world: Emulator) -> None:
-    """Application default credentials, from the metadata server; the role is that of direct mode."""
-    world.cloud.give_roles(INSTANCES, "roles/storage.objectUser")
+    """Application default credentials, from the metadata server."""
+    account = "writers@stand-in.invalid"
+    world.cloud.give_roles(account, "roles/storage.objectUser")
     command = [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url]
-    world.cloud.create_worker_pool("writes", command, count=1, service_account=INSTANCES)
+    world.cloud.create_worker_pool("writes", command, count=1, service_account=account)
     (instance,) = world.cloud.wait_for_running("writes", 1)
     said = eventually(
         lambda: world.cloud.log(instance["id"]), lambda log: log.endswith("\n"), what="its word"

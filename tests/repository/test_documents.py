@@ -49,7 +49,12 @@ def test_the_targets_that_others_rely_on_exist_and_are_phony() -> None:
     assert wanted <= phony
     assert phony <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     landing = tree.text_of(Path(".ci/run"))
-    assert re.findall(r"^make (\S+)$", landing, re.MULTILINE) == ["check", "test", "test-images"]
+    assert re.findall(r"^make (\S+)$", landing, re.MULTILINE) == [
+        "check",
+        "test",
+        "test-stories",
+        "test-images",
+    ]
 
 
 def test_the_page_of_the_command_names_each_verb_and_each_option_of_the_demo() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.pool_world import POOL, PoolWorld, burst, kill_hard, pool_world, wait_until
 from tests.e2e.test_burst import all_done, assert_each_job_once, finished, nothing_left
-from tests.e2e.test_rollout import NEW, begin, holds, images, said, some_serve
+from tests.stories.test_rollout import NEW, begin, holds, images, said, some_serve
 
 JOBS = 100
 CELLS = 12

@@ -1,8 +1,6 @@
-"""Direct registration: the agent keeps the cell's record itself, by the same guards as a scaler would.
+"""Direct registration: the agent keeps the cell's record itself, by the same guards as a scaler would."""
 
-Over 350 lines in one file, because all of it plays in the same small world.
-"""
-
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -298,11 +296,8 @@ def test_the_key_is_found_wherever_the_reference_points(pem: str, tmp_path: Path
     file = tmp_path / "key.pem"
     file.write_text(pem)
     file.chmod(0o600)
-    from base64 import b64encode
-
     token = Reply(status=200, headers={}, body=b'{"access_token": "t"}')
-    payload = b'{"payload": {"data": "%s"}}' % b64encode(pem.encode())
-    version = Reply(status=200, headers={}, body=payload)
+    version = Reply(status=200, headers={}, body=b'{"payload": {"data": "%s"}}' % b64encode(pem.encode()))
     fingerprints = {
         key_at("env:APP_KEY", {"APP_KEY": pem}),
         key_at(f"file:{file}", {}),
@@ -347,10 +342,6 @@ def test_settings_that_only_direct_registration_understands_are_checked_too(
     settings: DirectSettings, name: str, pem: str
 ) -> None:
     exchange = HttpExchange()
+    metadata = MetadataServer("metadata", exchange=exchange)
     with pytest.raises(SettingsError, match=f"^{name}: "):
-        direct_registration(
-            settings,
-            env={"APP_KEY": pem},
-            metadata=MetadataServer("metadata", exchange=exchange),
-            exchange=exchange,
-        )
+        direct_registration(settings, env={"APP_KEY": pem}, metadata=metadata, exchange=exchange)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.pool_world import POOL, pool_world
-from tests.e2e.test_rollout import NEW, holds, images
+from tests.stories.test_rollout import NEW, holds, images
 
 FAULTS = {
     "stale-etag": {"share": 0.5, "most": 4},

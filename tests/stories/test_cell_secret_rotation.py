@@ -56,7 +56,7 @@ def states(world: PoolWorld) -> list[str]:
 def refusals(world: PoolWorld) -> list[str]:
     """What instances have written of a secret that was not taken."""
     written = [world.emulator.cloud.log(each["id"]) for each in world.emulator.cloud.instances()]
-    return [line for log in written for line in log.splitlines() if "bad_secret" in line or "403" in line]
+    return [line for log in written for line in log.splitlines() if "bad_secret" in line]
 
 
 @pytest.mark.timeout(240)
