@@ -85,6 +85,10 @@ class Selection:
     def _named(self, cell: str, pool: str | None) -> bool:
         return (not self._cells or cell in self._cells) and self._pool in (None, pool)
 
+    def may_mean(self, cell: str) -> bool:
+        """Whether it may be about a cell whose worker pool is gone, and with it the word of which pool it was."""
+        return not self._cells or cell in self._cells
+
     def missing(self, found: Collection[str]) -> list[str]:
         """Cells that were asked for by their name and are not there."""
         return sorted(self._cells - set(found))
@@ -130,7 +134,8 @@ class Performer:
             raise self._writer.defect
         records = await self._records.all()
         read_at = self._clock()
-        self._cells = self._selection.found(await self._cloud.list_documents(), read_at=read_at)
+        documents = await self._cloud.list_documents()
+        self._cells = self._selection.found(documents, read_at=read_at)
         found = [
             CellNow(
                 name=name,
@@ -140,7 +145,8 @@ class Performer:
             )
             for name, (cell, document) in self._cells.items()
         ]
-        return [*found, *self._deleted(records)]
+        there = {each.reading.id for each in documents if not each.reading.deleted}
+        return [*found, *self._deleted(records, there=there)]
 
     def missing(self) -> list[str]:
         """Cells that were asked for and are not there."""
@@ -177,14 +183,17 @@ class Performer:
         # Where everything is to go, a cell at fault goes too; its record says whether it may.
         return cell.fault if self._task.goal is Goal.CHANGE else None
 
-    def _deleted(self, records: AllRecords) -> list[CellNow]:
-        """Records whose worker pool an earlier run of a deletion has deleted."""
+    def _deleted(self, records: AllRecords, *, there: Collection[str]) -> list[CellNow]:
+        """Records whose worker pool an earlier run of this deletion has deleted. `there`: every worker pool of the region."""
         if self._task.goal is not Goal.DELETE:
             return []
         return [
             CellNow(name=name, record=record, document=None)
             for name, record in records.cells.items()
-            if name not in self._cells and record.hold == self._task.hold and record.owner == self._owner
+            if name not in there
+            and self._selection.may_mean(name)
+            and record.hold == self._task.hold
+            and record.owner == self._owner
         ]
 
     async def _made(self, action: Action) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from cell_records.codec import cell_text
 from cell_records.record import CellRecord, CellState
-from cell_records.store import cell_key
+from cell_records.store import Stored, cell_key
 from scaler.errors import (
     CanaryFailed,
     CanaryUntried,
@@ -282,6 +283,29 @@ async def test_a_deletion_that_is_said_twice_is_done_and_a_pool_that_nobody_know
     assert "a: there is no such cell, or no more" in region.lines
     with pytest.raises(ConfigError, match="There is no cell of pool windows"):
         await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, pool="windows"))
+
+
+async def test_a_deletion_leaves_those_that_another_deletion_has_begun_and_it_does_not_name() -> None:
+    """They are held for the same word, and their worker pools are there: nothing of them is to be waited for or removed."""
+    region = Region(jobs=0)
+    region.add("a", uid("a", leases=[a_lease(started_at=NOW)], hold="destroy"), count=2)
+    region.add("b", uid("b", state=ZERO))
+    region.job_seconds = 5_000.0
+    await run_verb(
+        region, Wanted(hold="destroy", goal=Goal.DELETE, pool="linux", cells=("b",), timeout_seconds=300.0)
+    )
+    assert (sorted(region.pools), sorted(region.store.texts)) == (["a"], [cell_key("a")])
+
+
+async def test_a_deletion_of_named_cells_removes_no_record_of_others() -> None:
+    """Even where the worker pool of another has gone: whoever began that deletion ends it."""
+    region = Region(jobs=0)
+    region.add("b", uid("b", state=ZERO))
+    region.store.texts[cell_key("a")] = Stored(cell_text(uid("a", state=ZERO, hold="destroy")), 1)
+    await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, cells=("b",), timeout_seconds=300.0))
+    assert sorted(region.store.texts) == [cell_key("a")]
+    await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, timeout_seconds=300.0))
+    assert not region.store.texts
 
 
 async def test_a_worker_pool_that_was_raised_by_another_hand_is_emptied_before_it_is_changed() -> None:
