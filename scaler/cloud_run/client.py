@@ -38,6 +38,9 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _PER_PAGE = 100
 _MOST_PAGES = 100  # a region holds 1,000 worker pools: https://cloud.google.com/run/quotas
 _THREADS = 8
+_NOT_UNDERSTOOD = (
+    "Whether it had an effect is not known. Is there a proxy in between, or is Google's client too old?"
+)
 
 T = TypeVar("T")
 
@@ -219,6 +222,12 @@ class CloudRun:
             # retry=None: a hidden second PATCH could arrive after a decision that supersedes it.
             lambda: client.update_worker_pool(request=request, timeout=self._timeout_seconds, retry=None),
         )
+        if not sent.operation.name:
+            # Google's reader takes what is no operation for an empty one.
+            raise Unavailable(
+                f"Cloud Run's reply was not understood when asked to set worker pool {pool.id} to {count}",
+                remedy=_NOT_UNDERSTOOD,
+            )
         return Operation(name=sent.operation.name, done=sent.operation.done)
 
     def _operation(self, name: str) -> OperationState:
@@ -259,6 +268,7 @@ def _told(call: str, work: Callable[[], Any]) -> Any:
     """The result of `work`, with what Google's libraries raise told as CloudRunError."""
     from google.api_core import exceptions as api_errors
     from google.auth import exceptions as auth_errors
+    from google.protobuf import json_format
     from requests import RequestException
 
     try:
@@ -274,6 +284,11 @@ def _told(call: str, work: Callable[[], Any]) -> Any:
             f"There are no usable Google credentials to {call}: {error}",
             remedy="On Google Cloud give the program a service account; elsewhere run "
             "gcloud auth application-default login.",
+        ) from error
+    except (json_format.Error, UnicodeDecodeError) as error:
+        raise Unavailable(
+            f"Cloud Run's reply was not understood when asked to {call} ({type(error).__name__})",
+            remedy=_NOT_UNDERSTOOD,
         ) from error
     except (RequestException, api_errors.RetryError) as error:
         raise Unavailable(

@@ -71,6 +71,24 @@ async def test_a_write_changes_the_count_only_and_only_of_the_state_that_was_rea
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        "<html>a page of a proxy</html>",
+        [],
+        {"name": OPERATION, "metadata": {"@type": "type.googleapis.com/google.cloud.run.v3.Newer"}},
+    ],
+)
+async def test_a_write_whose_answer_is_not_understood_may_have_had_an_effect(
+    cloud_run: CloudRun, google: Answers, reply: object
+) -> None:
+    """It is no fault of this program: a scaler that took it for one would end itself at each of its writes."""
+    google.replies = [(200, reply), (200, {"name": OPERATION})]
+    with pytest.raises(Unavailable, match="set worker pool linux-a1 to 3"):
+        await cloud_run.set_count(POOL, 3)
+    assert len(google.sent) == 1
+
+
+@pytest.mark.parametrize(
     ("reply", "error"),
     [
         ((409, error_json(409, "ABORTED", "Conflict for resource")), Conflict),
