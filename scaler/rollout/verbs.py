@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,11 @@ class Verb:
             cells = await self._looked(hands)
             if cells is not None:
                 current = next_round(task, cells, now=self._clock())
-                await self._act(hands, current)
+                try:
+                    await self._act(hands, current)
+                except CloudRunError:
+                    await self._let_go(task, hands)
+                    raise
                 pause = LOOK_AGAIN_SECONDS if current.actions else LOOK_AGAIN_IDLE_SECONDS
                 if current.end is not None:
                     await hands.settle()
@@ -171,7 +175,7 @@ class Verb:
                 if self._is_untried(current):
                     raise self._untried(current)
             if self._clock() >= deadline:
-                await self._give_up(task, hands, cells)
+                await self._give_up(task, hands)
             await self._sleep(pause)
 
     async def _task(self, deadline: float) -> Task:
@@ -228,20 +232,25 @@ class Verb:
             except RecordError as error:
                 self._tell_fault(str(error))
 
-    async def _give_up(self, task: Task, hands: Performer, cells: Sequence[CellNow] | None) -> None:
-        """Raise, after cells that were held for nothing serve again."""
+    async def _let_go(self, task: Task, hands: Performer) -> bool:
+        """Let cells that were held for nothing serve again; whether that could be done."""
         await hands.settle()
-        for action in given_up(task, cells or ()):
-            try:
+        try:
+            for action in given_up(task, await hands.look()):
                 await hands.perform(action)
-            except RecordError as error:
-                self._tell_fault(str(error))
+                self._say(f"{action.cell}: serves as before")
+        except (RecordError, CloudRunError) as error:
+            self._tell_fault(str(error))
+            return False
+        return True
+
+    async def _give_up(self, task: Task, hands: Performer) -> None:
+        """Raise, after cells that were held for nothing serve again."""
         waiting = "; ".join(f"{cell}: {why}" for cell, why in sorted(self._said.items()))
-        kept = (
-            "Cells that were not changed yet serve again."
-            if task.goal is Goal.CHANGE
-            else f"All of them stay held for {task.hold}."
-        )
+        if await self._let_go(task, hands) and task.goal is Goal.CHANGE:
+            kept = "Cells that were not changed yet serve again."
+        else:
+            kept = f"All of them stay held for {task.hold}."
         raise ChangeUnfinished(
             f"After {self._wanted.timeout_seconds:.0f} s not every cell is as wished ({waiting or self._fault}). {kept}",
             remedy="What was done stays done; the same command goes on where it was. A cell waits for its jobs: see --timeout.",

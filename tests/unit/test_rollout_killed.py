@@ -10,6 +10,7 @@ import pytest
 from cell_records.codec import cell_text
 from cell_records.record import CellRecord, CellState
 from cell_records.store import Stored, cell_key
+from scaler.cloud_run.wire import Operation, WorkerPool
 from scaler.errors import (
     CanaryFailed,
     CanaryUntried,
@@ -17,6 +18,7 @@ from scaler.errors import (
     ChangeUnfinished,
     ConfigError,
     PermissionDenied,
+    Rejected,
     Throttled,
 )
 from scaler.rollout.cells import Goal
@@ -231,11 +233,36 @@ async def test_a_full_write_quota_is_waited_for() -> None:
 
 
 async def test_what_no_further_try_would_cure_ends_the_command_with_its_own_error() -> None:
-    """A missing permission is not waited for."""
+    """A missing permission, or an image that Cloud Run does not take, is not waited for."""
     region = a_region()
     region.fails = [PermissionDenied("you may not")]
     with pytest.raises(PermissionDenied):
         await run_verb(region, ROLLOUT)
+
+
+async def test_a_template_that_cloud_run_does_not_take_leaves_no_cell_held() -> None:
+    """A typo in the image must not cost the pool a cell for good; the scaler is not told, and nobody runs the command again."""
+    region = a_region(jobs=0)
+    region.fails = [Rejected("no such image")]
+    with pytest.raises(Rejected):
+        await run_verb(region, wanted(at_once=2, canary=False))
+    holds = {name: region.record(name).hold for name in region.pools if cell_key(name) in region.store.texts}
+    assert (set(holds.values()), set(images(region)), region.kills) == ({""}, {"old"}, [])
+    assert "a: serves as before" in region.lines
+
+
+async def test_a_deletion_that_may_not_go_on_keeps_its_holds() -> None:
+    """Nobody wants jobs there."""
+    region = Region(jobs=0)
+    region.add("a", uid("a", state=ZERO))
+
+    async def refused(pool: WorkerPool) -> Operation:
+        raise PermissionDenied("you may not")
+
+    region.delete_worker_pool = refused  # type: ignore[method-assign]  # a permission that is missing
+    with pytest.raises(PermissionDenied):
+        await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE))
+    assert region.record("a").hold == "destroy"
 
 
 @pytest.mark.parametrize("cells", [("nobody",), ()])
