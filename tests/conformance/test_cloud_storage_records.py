@@ -317,10 +317,18 @@ def test_no_cache_may_keep_a_record(world: Emulator) -> None:
 
 
 def test_an_instance_reaches_its_records_with_the_account_that_cloud_run_gives_it(world: Emulator) -> None:
-    """Application default credentials, from the metadata server."""
-    world.cloud.create_worker_pool("writes", [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url], count=1)
-    (instance,) = world.cloud.wait_for_running("writes", 1)
-    said = eventually(
-        lambda: world.cloud.log(instance["id"]), lambda log: log.endswith("\n"), what="its word"
+    """Application default credentials, from the metadata server; without the role that is named it is refused with its name."""
+    command, account = (
+        [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url],
+        "direct@demo.iam.gserviceaccount.com",
     )
-    assert said == "True\n"
+    for pool, roles in (("may-not", ()), ("writes", ("roles/storage.objectUser",))):
+        world.cloud.give_roles(account, *roles)
+        world.cloud.create_worker_pool(pool, command, count=1, service_account=account)
+        (instance,) = world.cloud.wait_for_running(pool, 1)
+        said = eventually(
+            partial(world.cloud.log, instance["id"]),
+            lambda log: log == "True\n" or "nothing is started or lowered meanwhile.\n" in log,
+            what="its word",
+        )
+        assert said == "True\n" if roles else "Grant this program's account roles/storage.objectUser" in said
