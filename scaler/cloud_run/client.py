@@ -8,9 +8,11 @@ leases.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
@@ -81,6 +83,17 @@ class CloudRun:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud-run")
         self._opening = threading.Lock()
         self._google: _Google | None = None
+        # By Google's clock and by one that never jumps, at the last answer.
+        self._dated: tuple[float, float] | None = None
+
+    @property
+    def told_time(self) -> float | None:
+        """What Google's clock says now, in seconds since the epoch to about one, by the last answer read raw; None before one.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        dated = self._dated
+        return None if dated is None else dated[0] + time.monotonic() - dated[1]
 
     @staticmethod
     def load() -> None:
@@ -196,6 +209,7 @@ class CloudRun:
                 method, url, json=body, timeout=self._timeout_seconds, allow_redirects=False
             ),
         )
+        self._note_date(response.headers.get("Date"))
         if response.status_code != 200:
             raise refusal(status=response.status_code, body=response.content, call=call)
         try:
@@ -204,6 +218,13 @@ class CloudRun:
             raise Unavailable(
                 f"Cloud Run's reply was not understood when asked to {call}: {error}", status=200
             ) from error
+
+    def _note_date(self, date: str | None) -> None:
+        try:
+            # Whole seconds are written: on average it is half a second later.
+            self._dated = parsedate_to_datetime(date or "").timestamp() + 0.5, time.monotonic()
+        except (ValueError, OverflowError):
+            return
 
     def _patch(self, pool: WorkerPool, count: int) -> Operation:
         from google.cloud.run_v2 import UpdateWorkerPoolRequest, WorkerPoolScaling

@@ -43,6 +43,10 @@ LOOK_AGAIN_IDLE_SECONDS = 3.0
 CELLS_PER_HELD_ONE = 5
 
 
+# A clock that differs from Google's by no more than this is right: theirs comes in whole seconds, and its answer takes a while.
+CLOCK_RIGHT_SECONDS = 5.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a verb was asked for. `at_once` 0: a fifth of the cells. Seconds, and counts."""
@@ -73,15 +77,41 @@ def write_share(section: CloudRunSection) -> int:
     return max(1, int(section.writes_per_minute * WRITE_SHARE))
 
 
+def sound_clock(
+    local: Callable[[], float], told: Callable[[], float | None], *, say: Callable[[str], None]
+) -> Callable[[], float]:
+    """Seconds since the epoch by this machine's clock (`local`), or by Google's (`told`, None while unknown) where they differ.
+
+    What is written here is compared with the scaler's clock: a zero that is dated too early would let a cell open, and boots
+    from before the zero have leases, before the settle time is over. A laptop's clock may be minutes wrong.
+    """
+    said = False
+
+    def clock() -> float:
+        nonlocal said
+        here, there = local(), told()
+        if there is None or abs(here - there) <= CLOCK_RIGHT_SECONDS:
+            return here
+        if not said:
+            said = True
+            say(
+                f"this machine's clock is {abs(here - there):.0f} s {'ahead' if here > there else 'behind'}: Google's is used"
+            )
+        return there
+
+    return clock
+
+
 async def _run(config: Config, wanted: Wanted) -> int:
     cloud, records = cloud_run_of(config), records_of(config)
+    clock = sound_clock(time.time, lambda: cloud.told_time, say=say)
     budget = MinuteBudget(write_share(config.cloud_run))
     writer = CellWriter(
         cloud,
         records,
         budget=budget,
         settle_seconds=config.times.settle.total_seconds(),
-        clock=time.time,
+        clock=clock,
         sleep=asyncio.sleep,
         on_change=lambda: None,
         follow_seconds=0.0,
@@ -103,14 +133,15 @@ async def _run(config: Config, wanted: Wanted) -> int:
                 writer=writer,
                 budget=budget,
                 owner=config.deployment,
-                clock=time.time,
+                clock=clock,
             )
 
         verb = Verb(
             wanted,
             performer,
             settle_seconds=config.times.settle.total_seconds(),
-            clock=time.time,
+            clock=clock,
+            timer=time.monotonic,
             sleep=asyncio.sleep,
             say=say,
         )
@@ -136,16 +167,18 @@ class Verb:
         *,
         settle_seconds: float,
         clock: Callable[[], float],
+        timer: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         say: Callable[[str], None],
     ) -> None:
-        """`performer`: makes the hands for a task; `settle_seconds`: how long a cell rests after its zero; `say`: takes lines of
-        progress.
+        """`performer`: makes the hands for a task; `settle_seconds`: how long a cell rests after its zero; `clock`: seconds since
+        the epoch, `timer`: seconds that never jump; `say`: takes lines of progress.
         """
         self._settle_seconds = settle_seconds
         self._wanted = wanted
         self._performer = performer
         self._clock = clock
+        self._timer = timer
         self._sleep = sleep
         self._say = say
         self._said: dict[str, str] = {}
@@ -154,7 +187,7 @@ class Verb:
 
     async def run(self) -> None:
         """Until every cell is as wished. Raises what `run` above does."""
-        deadline = self._clock() + self._wanted.timeout_seconds
+        deadline = self._timer() + self._wanted.timeout_seconds
         task = await self._task(deadline)
         hands = self._performer(task)
         while True:
@@ -174,7 +207,7 @@ class Verb:
                     return
                 if self._is_untried(current):
                     raise self._untried(current)
-            if self._clock() >= deadline:
+            if self._timer() >= deadline:
                 await self._give_up(task, hands)
             await self._sleep(pause)
 
@@ -194,7 +227,7 @@ class Verb:
 
         hands = self._performer(task(0))
         while (cells := await self._looked(hands)) is None:
-            if self._clock() >= deadline:
+            if self._timer() >= deadline:
                 raise RecordsUnusable(f"Nothing could be read in time: {self._fault}")
             await self._sleep(LOOK_AGAIN_SECONDS)
         missing = hands.missing()
@@ -261,8 +294,8 @@ class Verb:
             self._trial_since = None
             return False
         if self._trial_since is None:
-            self._trial_since = self._clock()
-        return self._clock() >= self._trial_since + self._wanted.canary_seconds
+            self._trial_since = self._timer()
+        return self._timer() >= self._trial_since + self._wanted.canary_seconds
 
     def _untried(self, current: Round) -> CanaryUntried:
         return CanaryUntried(

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -49,6 +50,15 @@ async def test_all_pages_are_listed_with_their_scaling_mode(cloud_run: CloudRun,
         f"/v2/{PARENT}/workerPools?pageSize=100",
         f"/v2/{PARENT}/workerPools?pageSize=100&pageToken=p%2F2",
     ]
+
+
+async def test_googles_clock_is_known_from_its_answers(cloud_run: CloudRun, google: Answers) -> None:
+    """Also from those that refuse."""
+    google.replies = [(403, error_json(403, "PERMISSION_DENIED", "no"))]
+    assert cloud_run.told_time is None
+    with pytest.raises(PermissionDenied):
+        await cloud_run.list_worker_pools()
+    assert cloud_run.told_time == pytest.approx(time.time(), abs=2.0)
 
 
 async def test_a_list_with_a_missing_page_is_no_list(cloud_run: CloudRun, google: Answers) -> None:
