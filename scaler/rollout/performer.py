@@ -169,7 +169,8 @@ class Performer:
             self._budget.use_up(self._clock(), seconds=THROTTLED_SECONDS)
             self.told[action.cell] = error.what
         except CloudRunError as error:
-            if not error.may_retry:
+            # One that another hand has deleted meanwhile is not in the next look.
+            if not error.may_retry and not isinstance(error, NotFound):
                 raise
             self.told[action.cell] = error.what
 

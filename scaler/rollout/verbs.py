@@ -28,6 +28,7 @@ from scaler.errors import (
     RecordsUnusable,
 )
 from scaler.rollout.cells import CellNow, Goal, Task
+from scaler.rollout.clock import sound_clock
 from scaler.rollout.performer import Performer, Selection
 from scaler.rollout.rounds import End, Round, given_up, next_round
 from scaler.rollout.template import Wish
@@ -39,12 +40,11 @@ WRITE_SHARE = 0.3
 LOOK_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_IDLE_SECONDS = 3.0
 
+# What cannot be read for so long at the beginning will not be read by waiting: a permission or a bucket is missing.
+FIRST_LOOK_SECONDS = 60.0
+
 # Of how many cells of a pool one is held at a time, unless told otherwise.
 CELLS_PER_HELD_ONE = 5
-
-
-# A clock that differs from Google's by no more than this is right: theirs comes in whole seconds, and its answer takes a while.
-CLOCK_RIGHT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,31 +75,6 @@ def run(config_path: Path, env: Mapping[str, str], wanted: Wanted) -> int:
 def write_share(section: CloudRunSection) -> int:
     """How many writes a minute a verb may make."""
     return max(1, int(section.writes_per_minute * WRITE_SHARE))
-
-
-def sound_clock(
-    local: Callable[[], float], told: Callable[[], float | None], *, say: Callable[[str], None]
-) -> Callable[[], float]:
-    """Seconds since the epoch by this machine's clock (`local`), or by Google's (`told`, None while unknown) where they differ.
-
-    What is written here is compared with the scaler's clock: a zero that is dated too early would let a cell open, and boots
-    from before the zero have leases, before the settle time is over. A laptop's clock may be minutes wrong.
-    """
-    said = False
-
-    def clock() -> float:
-        nonlocal said
-        here, there = local(), told()
-        if there is None or abs(here - there) <= CLOCK_RIGHT_SECONDS:
-            return here
-        if not said:
-            said = True
-            say(
-                f"this machine's clock is {abs(here - there):.0f} s {'ahead' if here > there else 'behind'}: Google's is used"
-            )
-        return there
-
-    return clock
 
 
 async def _run(config: Config, wanted: Wanted) -> int:
@@ -225,10 +200,11 @@ class Verb:
                 settle_seconds=self._settle_seconds,
             )
 
+        deadline = min(deadline, self._timer() + FIRST_LOOK_SECONDS)
         hands = self._performer(task(0))
         while (cells := await self._looked(hands)) is None:
             if self._timer() >= deadline:
-                raise RecordsUnusable(f"Nothing could be read in time: {self._fault}")
+                raise RecordsUnusable(f"Nothing could be read, and nothing was done: {self._fault}")
             await self._sleep(LOOK_AGAIN_SECONDS)
         missing = hands.missing()
         if wanted.goal is Goal.DELETE and not (hands.names_no_pool and not cells):
@@ -319,7 +295,10 @@ class Verb:
                 f"{len(current.as_wished)} of {current.total} cells are as wished. Left as they are: {left}",
                 remedy="End the other hold (`runner-pool resume --hold …`, or the verb itself once more), then run this again.",
             )
-        self._say(f"{wanted.hold}: done, {current.total} cells are as wished")
+        done = (
+            "no such cell is left" if wanted.goal is Goal.DELETE else f"{current.total} cells are as wished"
+        )
+        self._say(f"{wanted.hold}: done, {done}")
 
     def _tell(self, hands: Performer, current: Round) -> None:
         """A line for each cell whose state has changed, and for the number of those that are done."""
@@ -328,8 +307,13 @@ class Verb:
             if self._said.get(cell) != why:
                 self._say(f"{cell}: {why}")
         for cell in self._said.keys() - lines.keys():
-            done = f"as wished ({len(current.as_wished)} of {current.total})"
-            self._say(f"{cell}: {done if cell in current.as_wished else 'serves as before'}")
+            if cell in current.as_wished:
+                now = f"as wished ({len(current.as_wished)} of {current.total})"
+            elif self._wanted.goal is Goal.DELETE:
+                now = "its record is removed too"
+            else:
+                now = "serves as before"
+            self._say(f"{cell}: {now}")
         self._said = lines
 
     def _tell_fault(self, fault: str) -> None:

@@ -12,7 +12,8 @@ from cell_records.change import read_cell
 from cell_records.location import store_at
 from scaler.rollout import verbs
 from scaler.rollout.cells import Goal
-from scaler.rollout.verbs import Wanted, run, sound_clock
+from scaler.rollout.clock import sound_clock
+from scaler.rollout.verbs import Wanted, run
 from tests.config_text import SMALLEST
 from tests.emulator_process import eventually, running_emulator
 

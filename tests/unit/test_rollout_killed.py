@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from cell_records.codec import cell_text
 from cell_records.record import CellRecord, CellState
-from cell_records.store import Stored, cell_key
-from scaler.cloud_run.wire import Operation, WorkerPool
+from cell_records.store import cell_key
 from scaler.errors import (
     CanaryFailed,
     CanaryUntried,
@@ -18,7 +16,6 @@ from scaler.errors import (
     ChangeUnfinished,
     ConfigError,
     PermissionDenied,
-    Rejected,
     Throttled,
 )
 from scaler.rollout.cells import Goal
@@ -240,31 +237,6 @@ async def test_what_no_further_try_would_cure_ends_the_command_with_its_own_erro
         await run_verb(region, ROLLOUT)
 
 
-async def test_a_template_that_cloud_run_does_not_take_leaves_no_cell_held() -> None:
-    """A typo in the image must not cost the pool a cell for good; the scaler is not told, and nobody runs the command again."""
-    region = a_region(jobs=0)
-    region.fails = [Rejected("no such image")]
-    with pytest.raises(Rejected):
-        await run_verb(region, wanted(at_once=2, canary=False))
-    holds = {name: region.record(name).hold for name in region.pools if cell_key(name) in region.store.texts}
-    assert (set(holds.values()), set(images(region)), region.kills) == ({""}, {"old"}, [])
-    assert "a: serves as before" in region.lines
-
-
-async def test_a_deletion_that_may_not_go_on_keeps_its_holds() -> None:
-    """Nobody wants jobs there."""
-    region = Region(jobs=0)
-    region.add("a", uid("a", state=ZERO))
-
-    async def refused(pool: WorkerPool) -> Operation:
-        raise PermissionDenied("you may not")
-
-    region.delete_worker_pool = refused  # type: ignore[method-assign]  # a permission that is missing
-    with pytest.raises(PermissionDenied):
-        await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE))
-    assert region.record("a").hold == "destroy"
-
-
 @pytest.mark.parametrize("cells", [("nobody",), ()])
 async def test_cells_that_are_not_there_are_told(cells: Sequence[str]) -> None:
     """A typo must not look like success."""
@@ -298,41 +270,6 @@ async def test_at_most_a_fifth_of_the_cells_is_away_at_a_time() -> None:
     await run_verb(region, wanted(timeout_seconds=3_000.0))
     assert (set(images(region)), region.kills) == ({"new"}, [])
     assert away_most == 2
-
-
-async def test_a_deletion_that_is_said_twice_is_done_and_a_pool_that_nobody_knows_is_a_mistake() -> None:
-    """A typo must not look like success."""
-    region = a_region(jobs=0)
-    named = Wanted(hold="destroy", goal=Goal.DELETE, pool="linux", cells=("a", "c"))
-    for _ in range(2):
-        await run_verb(region, named)
-        assert sorted(region.pools) == ["b", "d"]
-    assert "a: there is no such cell, or no more" in region.lines
-    with pytest.raises(ConfigError, match="There is no cell of pool windows"):
-        await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, pool="windows"))
-
-
-async def test_a_deletion_leaves_those_that_another_deletion_has_begun_and_it_does_not_name() -> None:
-    """They are held for the same word, and their worker pools are there: nothing of them is to be waited for or removed."""
-    region = Region(jobs=0)
-    region.add("a", uid("a", leases=[a_lease(started_at=NOW)], hold="destroy"), count=2)
-    region.add("b", uid("b", state=ZERO))
-    region.job_seconds = 5_000.0
-    await run_verb(
-        region, Wanted(hold="destroy", goal=Goal.DELETE, pool="linux", cells=("b",), timeout_seconds=300.0)
-    )
-    assert (sorted(region.pools), sorted(region.store.texts)) == (["a"], [cell_key("a")])
-
-
-async def test_a_deletion_of_named_cells_removes_no_record_of_others() -> None:
-    """Even where the worker pool of another has gone: whoever began that deletion ends it."""
-    region = Region(jobs=0)
-    region.add("b", uid("b", state=ZERO))
-    region.store.texts[cell_key("a")] = Stored(cell_text(uid("a", state=ZERO, hold="destroy")), 1)
-    await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, cells=("b",), timeout_seconds=300.0))
-    assert sorted(region.store.texts) == [cell_key("a")]
-    await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, timeout_seconds=300.0))
-    assert not region.store.texts
 
 
 async def test_a_worker_pool_that_was_raised_by_another_hand_is_emptied_before_it_is_changed() -> None:
