@@ -206,11 +206,9 @@ class Performer:
                 await self._emptied(action)
             case Do.RELEASE:
                 await self._changed(name, lambda it: released(it, hold))
-            case Do.RELEASE_ANEW:
-                await self._changed(name, lambda it: released_anew(it, hold, canary_since=0.0))
-            case Do.RELEASE_CANARY:
-                now = self._clock()
-                await self._changed(name, lambda it: released_anew(it, hold, canary_since=now))
+            case Do.RELEASE_ANEW | Do.RELEASE_CANARY:
+                canary, now = action.do is Do.RELEASE_CANARY, self._clock()
+                await self._changed(name, lambda it: released_anew(it, hold, canary=canary, now=now))
             case Do.END_TRIAL:
                 await self._changed(name, tried)
             case Do.WRITE:

@@ -9,7 +9,7 @@ from cell_records.errors import StoreUnavailable
 from cell_records.record import CellState
 from cell_records.store import Stored, cell_key
 from scaler.cloud_run.wire import Operation, WorkerPool
-from scaler.errors import ConfigError, PermissionDenied, RecordsUnusable, Rejected
+from scaler.errors import CanaryUntried, ConfigError, PermissionDenied, RecordsUnusable, Rejected
 from scaler.rollout.cells import Goal
 from scaler.rollout.verbs import Wanted
 from tests.factories import NOW, a_lease
@@ -107,3 +107,15 @@ async def test_a_deletion_of_named_cells_removes_no_record_of_others() -> None:
     assert sorted(region.store.texts) == [cell_key("a")]
     await run_verb(region, Wanted(hold="destroy", goal=Goal.DELETE, timeout_seconds=300.0))
     assert not region.store.texts
+
+
+async def test_a_cell_that_was_changed_and_given_up_proves_nothing_by_what_it_served_before() -> None:
+    """Its jobs ran on the old image: the rollout that is begun again has its canary."""
+    region = Region(jobs=0)
+    region.add("a", uid("a", state=ZERO, hold="rollout", served_at=NOW - 500.0), image="new")
+    region.add("b", uid("b", state=ZERO, served_at=NOW - 500.0))
+    await run_verb(region, Wanted(hold="rollout", goal=Goal.RELEASE))
+    assert region.record("a").hold == ""
+    with pytest.raises(CanaryUntried):
+        await run_verb(region, wanted(canary_seconds=60.0))
+    assert (region.record("a").canary_since, region.record("b").canary_since > NOW) == (0.0, True)
