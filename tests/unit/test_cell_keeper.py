@@ -176,7 +176,9 @@ async def test_leases_of_a_cell_at_fault_end_by_their_witnesses_too(lease: Lease
     world = KeeperWorld(
         a_record(leases=[lease]), replace(pool, labels={**pool.labels, "runner-pool-pool": "gone"})
     )
-    world.github.jobs[70] = a_github_job(70, JobStatus.COMPLETED, runner_name=lease.runner_name, runner_id=7)
+    world.github.jobs[70] = a_github_job(
+        70, JobStatus.COMPLETED, runner_name=lease.runner_name, runner_id=7, completed_at=NOW
+    )
     await world.keep(after=SUSPECT + 1)
     assert world.leases == []
     assert len(world.told.removals) == 1
