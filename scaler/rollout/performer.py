@@ -222,10 +222,11 @@ class Performer:
                 assert_never(action.do)
 
     async def _hold(self, name: str) -> None:
-        reading = self._cells[name][1].reading
         outcome = await self._changed(name, lambda it: held(it, self._task.hold))
         if not isinstance(outcome, Refused) or outcome.reason is not Refusal.NO_RECORD:
             return
+        # Lists may lag, and its record may have been lost under jobs.
+        reading = await self._cloud.get_worker_pool(name)
         first = first_record(
             owner=self._owner,
             uid=reading.uid,

@@ -8,8 +8,15 @@ from cell_records.codec import cell_text
 from cell_records.errors import StoreUnavailable
 from cell_records.record import CellState
 from cell_records.store import Stored, cell_key
-from scaler.cloud_run.wire import Operation, WorkerPool
-from scaler.errors import CanaryUntried, ConfigError, PermissionDenied, RecordsUnusable, Rejected
+from scaler.cloud_run.wire import Document, Operation, WorkerPool
+from scaler.errors import (
+    CanaryUntried,
+    ChangeUnfinished,
+    ConfigError,
+    PermissionDenied,
+    RecordsUnusable,
+    Rejected,
+)
 from scaler.rollout.cells import Goal
 from scaler.rollout.verbs import Wanted
 from tests.factories import NOW, a_lease
@@ -119,3 +126,19 @@ async def test_a_cell_that_was_changed_and_given_up_proves_nothing_by_what_it_se
     with pytest.raises(CanaryUntried):
         await run_verb(region, wanted(canary_seconds=60.0))
     assert (region.record("a").canary_since, region.record("b").canary_since > NOW) == (0.0, True)
+
+
+async def test_a_list_that_lags_makes_no_zero_of_a_cell_without_a_record() -> None:
+    """Its record may have been lost under jobs: only a later reading of that very worker pool says that it is empty."""
+    region = Region(jobs=0)
+    region.add("a", None)
+    lagging = await region.list_documents()
+    region.pools["a"]["scaling"]["manualInstanceCount"] = 2
+
+    async def listed() -> list[Document]:
+        return lagging
+
+    region.list_documents = listed  # type: ignore[method-assign]  # as it was before the count was raised
+    with pytest.raises(ChangeUnfinished):
+        await run_verb(region, Wanted(hold="drain", goal=Goal.STAY, timeout_seconds=20.0))
+    assert not region.store.texts
