@@ -176,6 +176,7 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "hold": _text,
         "canary_since": _seconds,
         "lost_at": _seconds,
+        "changed_at": _seconds,
         "op_nonce": _text,
     },
     Lease: {

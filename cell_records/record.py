@@ -91,6 +91,7 @@ class CellRecord:
     `lowered_at`: when a write of zero was last about to be sent. `hold`: for what the cell is kept from opening and from new
     leases (`rollout`, say); empty when it is not. `canary_since`: when the changed template that this cell is to try first was
     released in it; 0 when it is no canary. `lost_at`: the start of the youngest lease whose instance was lost with its job.
+    `changed_at`: when its template was last changed, as far as it was by a hold; what it has served before says nothing of it.
     """
 
     owner: str
@@ -107,6 +108,7 @@ class CellRecord:
     hold: str = ""
     canary_since: float = 0.0
     lost_at: float = 0.0
+    changed_at: float = 0.0
     op_nonce: str = ""
 
     @property
@@ -234,15 +236,15 @@ def released(record: CellRecord, why: str) -> Outcome:
     return replace(record, hold="") if record.hold == why else Refused(reason=Refusal.HELD)
 
 
-def released_anew(record: CellRecord, why: str, *, canary_since: float) -> Outcome:
-    """End a hold after the template was changed: what kept leases of the old one from jobs says nothing any more.
+def released_anew(record: CellRecord, why: str, *, canary: bool, now: float) -> Outcome:
+    """End a hold after the template was changed: what became of leases of the old one says nothing any more.
 
-    `canary_since`: now, when this cell is to try the template before all others; 0 when it is not.
+    `canary`: whether this cell is to try the template before all others.
     """
     after = released(record, why)
     if isinstance(after, Refused) or after == record:
         return after
-    return replace(after, obstacles=(), canary_since=canary_since)
+    return replace(after, obstacles=(), canary_since=now if canary else 0.0, changed_at=now)
 
 
 def tried(record: CellRecord) -> CellRecord:

@@ -89,7 +89,7 @@ def rollout(
     timeout: float,
 ) -> int:
     """Change the template of a pool's cells, one cell first, each at its zero; no job is stopped."""
-    from scaler.rollout.cells import Goal
+    from scaler.rollout.cells import ROLLOUT, Goal
     from scaler.rollout.template import TemplateWish
     from scaler.rollout.verbs import Wanted, run
 
@@ -112,7 +112,7 @@ def rollout(
         config_path,
         os.environ,
         Wanted(
-            hold="rollout",
+            hold=ROLLOUT,
             goal=Goal.CHANGE,
             pool=pool,
             cells=cells,

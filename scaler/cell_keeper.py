@@ -94,15 +94,17 @@ class CellKeeper:
         jobs = {job: name for name, each in seen.demand.repositories.items() for job in each.running.values()}
         runners = jobs_by_runner(seen.demand)
         for name, cell in directory.cells.items():
-            if cell.fault is not None or name in records.unreadable:
+            if name in records.unreadable:
                 continue
+            # In a cell at fault nothing begins, and its count says nothing; but what stands there ends as elsewhere.
+            counts = fresh and cell.fault is None
             record = records.cells.get(name)
             if record is None or record.uid != cell.worker_pool.uid:
-                if fresh:
+                if counts:
                     await self._begin_record(cell, record)
                 continue
             await self._expire(cell, record)
-            if fresh:
+            if counts:
                 await self._zeroed(cell, record)
             for lease in record.leases:
                 await self._note_job(cell, lease, runners=runners, jobs=jobs)

@@ -73,6 +73,7 @@ def a_record(
     hold: str = "",
     canary_since: float = 0.0,
     lost_at: float = 0.0,
+    changed_at: float = 0.0,
 ) -> CellRecord:
     """A record in a state; open and long past its last zero unless told otherwise."""
     return CellRecord(
@@ -91,6 +92,7 @@ def a_record(
         hold=hold,
         canary_since=canary_since,
         lost_at=lost_at,
+        changed_at=changed_at,
     )
 
 

@@ -319,6 +319,7 @@ async def run_verb(region: Region, wanted: Wanted, *, seconds: float = 2_000.0, 
         performer,
         settle_seconds=SETTLE_SECONDS,
         clock=region.clock,
+        timer=region.clock,
         sleep=sleep,
         say=region.lines.append,
     )

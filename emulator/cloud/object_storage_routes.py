@@ -148,6 +148,8 @@ class ObjectStorageApi:
             preconditions=_preconditions(request),
             generation=_integer(request, "generation"),
         )
+        if self.faults.strike(Fault.STORAGE_REPLY_LOST):
+            return LostReply()
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def _listed(self, request: Request) -> Response:

@@ -8,9 +8,11 @@ leases.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
@@ -38,6 +40,9 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _PER_PAGE = 100
 _MOST_PAGES = 100  # a region holds 1,000 worker pools: https://cloud.google.com/run/quotas
 _THREADS = 8
+_NOT_UNDERSTOOD = (
+    "Whether it had an effect is not known. Is there a proxy in between, or is Google's client too old?"
+)
 
 T = TypeVar("T")
 
@@ -78,6 +83,17 @@ class CloudRun:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud-run")
         self._opening = threading.Lock()
         self._google: _Google | None = None
+        # By Google's clock and by one that never jumps, at the last answer.
+        self._dated: tuple[float, float] | None = None
+
+    @property
+    def told_time(self) -> float | None:
+        """What Google's clock says now, in seconds since the epoch to about one, by the last answer read raw; None before one.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        dated = self._dated
+        return None if dated is None else dated[0] + time.monotonic() - dated[1]
 
     @staticmethod
     def load() -> None:
@@ -193,6 +209,7 @@ class CloudRun:
                 method, url, json=body, timeout=self._timeout_seconds, allow_redirects=False
             ),
         )
+        self._note_date(response.headers.get("Date"))
         if response.status_code != 200:
             raise refusal(status=response.status_code, body=response.content, call=call)
         try:
@@ -201,6 +218,13 @@ class CloudRun:
             raise Unavailable(
                 f"Cloud Run's reply was not understood when asked to {call}: {error}", status=200
             ) from error
+
+    def _note_date(self, date: str | None) -> None:
+        try:
+            # Whole seconds are written: on average it is half a second later.
+            self._dated = parsedate_to_datetime(date or "").timestamp() + 0.5, time.monotonic()
+        except (ValueError, OverflowError):
+            return
 
     def _patch(self, pool: WorkerPool, count: int) -> Operation:
         from google.cloud.run_v2 import UpdateWorkerPoolRequest, WorkerPoolScaling
@@ -219,6 +243,12 @@ class CloudRun:
             # retry=None: a hidden second PATCH could arrive after a decision that supersedes it.
             lambda: client.update_worker_pool(request=request, timeout=self._timeout_seconds, retry=None),
         )
+        if not sent.operation.name:
+            # Google's reader takes what is no operation for an empty one.
+            raise Unavailable(
+                f"Cloud Run's reply was not understood when asked to set worker pool {pool.id} to {count}",
+                remedy=_NOT_UNDERSTOOD,
+            )
         return Operation(name=sent.operation.name, done=sent.operation.done)
 
     def _operation(self, name: str) -> OperationState:
@@ -259,6 +289,7 @@ def _told(call: str, work: Callable[[], Any]) -> Any:
     """The result of `work`, with what Google's libraries raise told as CloudRunError."""
     from google.api_core import exceptions as api_errors
     from google.auth import exceptions as auth_errors
+    from google.protobuf import json_format
     from requests import RequestException
 
     try:
@@ -274,6 +305,11 @@ def _told(call: str, work: Callable[[], Any]) -> Any:
             f"There are no usable Google credentials to {call}: {error}",
             remedy="On Google Cloud give the program a service account; elsewhere run "
             "gcloud auth application-default login.",
+        ) from error
+    except (json_format.Error, UnicodeDecodeError) as error:
+        raise Unavailable(
+            f"Cloud Run's reply was not understood when asked to {call} ({type(error).__name__})",
+            remedy=_NOT_UNDERSTOOD,
         ) from error
     except (RequestException, api_errors.RetryError) as error:
         raise Unavailable(

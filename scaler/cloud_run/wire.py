@@ -218,8 +218,8 @@ def _error(*, status: int, message: str, call: str) -> CloudRunError:
             return PermissionDenied(
                 what,
                 status=status,
-                remedy="The scaler's account needs run.workerpools.get, .list and .update "
-                "(roles/run.developer), and roles/iam.serviceAccountUser on the cells' service account.",
+                remedy="The account of this program needs run.workerpools.get, .list and .update, and .delete for `destroy` "
+                "(all in roles/run.developer), and roles/iam.serviceAccountUser on the cells' service account.",
             )
         case 404:
             return NotFound(

@@ -58,6 +58,6 @@ def verdict(record: CellRecord, reading: WorkerPool) -> Verdict:
 
 
 def proven(record: CellRecord) -> bool:
-    """Whether a cell that has the wished template and is no canary shows that it works: it has served, and does not fail."""
+    """Whether a cell that has the wished template and is no canary shows that it works: it served with it, and does not fail."""
     fails = any(each.at > record.served_at for each in record.obstacles)
-    return not record.canary_since and record.served_at > 0.0 and not fails
+    return not record.canary_since and record.served_at > record.changed_at and not fails

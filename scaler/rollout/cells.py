@@ -9,6 +9,9 @@ from cell_records.record import CellRecord, CellState
 from scaler.cloud_run.wire import Document
 from scaler.rollout.template import Wish
 
+ROLLOUT = "rollout"
+"""The hold of a changed template."""
+
 
 class Goal(Enum):
     """What becomes of each cell at its zero."""

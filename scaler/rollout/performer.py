@@ -89,6 +89,10 @@ class Selection:
     def _named(self, cell: str, pool: str | None) -> bool:
         return (not self._cells or cell in self._cells) and self._pool in (None, pool)
 
+    def may_mean(self, cell: str) -> bool:
+        """Whether it may be about a cell whose worker pool is gone, and with it the word of which pool it was."""
+        return not self._cells or cell in self._cells
+
     def missing(self, found: Collection[str]) -> list[str]:
         """Cells that were asked for by their name and are not there."""
         return sorted(self._cells - set(found))
@@ -139,7 +143,8 @@ class Performer:
         records = await self._records.all()
         read_at = self._clock()
         self._compare_clocks(records, now=read_at)
-        self._cells = self._selection.found(await self._cloud.list_documents(), read_at=read_at)
+        documents = await self._cloud.list_documents()
+        self._cells = self._selection.found(documents, read_at=read_at)
         found = [
             CellNow(
                 name=name,
@@ -149,7 +154,8 @@ class Performer:
             )
             for name, (cell, document) in self._cells.items()
         ]
-        return [*found, *self._deleted(records)]
+        there = {each.reading.id for each in documents if not each.reading.deleted}
+        return [*found, *self._deleted(records, there=there)]
 
     def missing(self) -> list[str]:
         """Cells that were asked for and are not there."""
@@ -172,7 +178,8 @@ class Performer:
             self._budget.use_up(self._clock(), seconds=THROTTLED_SECONDS)
             self.told[action.cell] = error.what
         except CloudRunError as error:
-            if not error.may_retry:
+            # One that another hand has deleted meanwhile is not in the next look.
+            if not error.may_retry and not isinstance(error, NotFound):
                 raise
             self.told[action.cell] = error.what
 
@@ -197,14 +204,17 @@ class Performer:
         # Where everything is to go, a cell at fault goes too; its record says whether it may.
         return cell.fault if self._task.goal is Goal.CHANGE else None
 
-    def _deleted(self, records: AllRecords) -> list[CellNow]:
-        """Records whose worker pool an earlier run of a deletion has deleted."""
+    def _deleted(self, records: AllRecords, *, there: Collection[str]) -> list[CellNow]:
+        """Records whose worker pool an earlier run of this deletion has deleted. `there`: every worker pool of the region."""
         if self._task.goal is not Goal.DELETE:
             return []
         return [
             CellNow(name=name, record=record, document=None)
             for name, record in records.cells.items()
-            if name not in self._cells and record.hold == self._task.hold and record.owner == self._owner
+            if name not in there
+            and self._selection.may_mean(name)
+            and record.hold == self._task.hold
+            and record.owner == self._owner
         ]
 
     async def _made(self, action: Action) -> None:
@@ -216,11 +226,9 @@ class Performer:
                 await self._emptied(action)
             case Do.RELEASE:
                 await self._changed(name, lambda it: released(it, hold))
-            case Do.RELEASE_ANEW:
-                await self._changed(name, lambda it: released_anew(it, hold, canary_since=0.0))
-            case Do.RELEASE_CANARY:
-                now = self._clock()
-                await self._changed(name, lambda it: released_anew(it, hold, canary_since=now))
+            case Do.RELEASE_ANEW | Do.RELEASE_CANARY:
+                canary, now = action.do is Do.RELEASE_CANARY, self._clock()
+                await self._changed(name, lambda it: released_anew(it, hold, canary=canary, now=now))
             case Do.END_TRIAL:
                 await self._changed(name, tried)
             case Do.WRITE:
@@ -234,10 +242,11 @@ class Performer:
                 assert_never(action.do)
 
     async def _hold(self, name: str) -> None:
-        reading = self._cells[name][1].reading
         outcome = await self._changed(name, lambda it: held(it, self._task.hold))
         if not isinstance(outcome, Refused) or outcome.reason is not Refusal.NO_RECORD:
             return
+        # Lists may lag, and its record may have been lost under jobs.
+        reading = await self._cloud.get_worker_pool(name)
         first = first_record(
             owner=self._owner,
             uid=reading.uid,

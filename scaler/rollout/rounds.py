@@ -14,6 +14,7 @@ from typing import assert_never
 from cell_records.record import CellRecord, CellState
 from scaler.rollout.canary import Trial, broken, proven, verdict
 from scaler.rollout.cells import (
+    ROLLOUT,
     CellNow,
     Goal,
     Stage,
@@ -224,7 +225,8 @@ def _step(task: Task, each: Standing, waits: dict[str, str], *, canary: bool) ->
     cell, name = each.cell, each.cell.name
     record, document = cell.record, cell.document
     if task.goal is Goal.RELEASE:
-        yield Action(do=Do.RELEASE, cell=name)
+        # Whoever gave a rollout up may have changed this cell already, and nobody has tried it.
+        yield Action(do=Do.RELEASE_ANEW if task.hold == ROLLOUT else Do.RELEASE, cell=name)
     elif document is None:
         waits[name] = "its worker pool is deleted"
         yield Action(do=Do.FORGET, cell=name)

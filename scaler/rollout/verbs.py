@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from scaler.errors import (
     RecordsUnusable,
 )
 from scaler.rollout.cells import CellNow, Goal, Task
+from scaler.rollout.clock import sound_clock
 from scaler.rollout.performer import Performer, Selection
 from scaler.rollout.rounds import End, Round, given_up, next_round
 from scaler.rollout.template import Wish
@@ -38,6 +39,9 @@ WRITE_SHARE = 0.3
 # How long a verb waits between two looks: after a step, and while it only waits, for jobs mostly.
 LOOK_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_IDLE_SECONDS = 3.0
+
+# What cannot be read for so long at the beginning will not be read by waiting: a permission or a bucket is missing.
+FIRST_LOOK_SECONDS = 60.0
 
 # Of how many cells of a pool one is held at a time, unless told otherwise.
 CELLS_PER_HELD_ONE = 5
@@ -76,13 +80,14 @@ def write_share(section: CloudRunSection) -> int:
 
 async def _run(config: Config, wanted: Wanted) -> int:
     cloud, records = cloud_run_of(config), records_of(config)
+    clock = sound_clock(time.time, lambda: cloud.told_time, say=say)
     budget = MinuteBudget(write_share(config.cloud_run))
     writer = CellWriter(
         cloud,
         records,
         budget=budget,
         settle_seconds=config.times.settle.total_seconds(),
-        clock=time.time,
+        clock=clock,
         sleep=asyncio.sleep,
         on_change=lambda: None,
         follow_seconds=0.0,
@@ -105,14 +110,15 @@ async def _run(config: Config, wanted: Wanted) -> int:
                 budget=budget,
                 owner=config.deployment,
                 leader_ttl_seconds=config.times.leader_ttl.total_seconds(),
-                clock=time.time,
+                clock=clock,
             )
 
         verb = Verb(
             wanted,
             performer,
             settle_seconds=config.times.settle.total_seconds(),
-            clock=time.time,
+            clock=clock,
+            timer=time.monotonic,
             sleep=asyncio.sleep,
             say=say,
         )
@@ -138,16 +144,18 @@ class Verb:
         *,
         settle_seconds: float,
         clock: Callable[[], float],
+        timer: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         say: Callable[[str], None],
     ) -> None:
-        """`performer`: makes the hands for a task; `settle_seconds`: how long a cell rests after its zero; `say`: takes lines of
-        progress.
+        """`performer`: makes the hands for a task; `settle_seconds`: how long a cell rests after its zero; `clock`: seconds since
+        the epoch, `timer`: seconds that never jump; `say`: takes lines of progress.
         """
         self._settle_seconds = settle_seconds
         self._wanted = wanted
         self._performer = performer
         self._clock = clock
+        self._timer = timer
         self._sleep = sleep
         self._say = say
         self._said: dict[str, str] = {}
@@ -156,7 +164,7 @@ class Verb:
 
     async def run(self) -> None:
         """Until every cell is as wished. Raises what `run` above does."""
-        deadline = self._clock() + self._wanted.timeout_seconds
+        deadline = self._timer() + self._wanted.timeout_seconds
         task = await self._task(deadline)
         hands = self._performer(task)
         while True:
@@ -164,7 +172,11 @@ class Verb:
             cells = await self._looked(hands)
             if cells is not None:
                 current = next_round(task, cells, now=self._clock())
-                await self._act(hands, current)
+                try:
+                    await self._act(hands, current)
+                except CloudRunError:
+                    await self._let_go(task, hands)
+                    raise
                 pause = LOOK_AGAIN_SECONDS if current.actions else LOOK_AGAIN_IDLE_SECONDS
                 if current.end is not None:
                     await hands.settle()
@@ -172,8 +184,8 @@ class Verb:
                     return
                 if self._is_untried(current):
                     raise self._untried(current)
-            if self._clock() >= deadline:
-                await self._give_up(task, hands, cells)
+            if self._timer() >= deadline:
+                await self._give_up(task, hands)
             await self._sleep(pause)
 
     async def _task(self, deadline: float) -> Task:
@@ -190,10 +202,11 @@ class Verb:
                 settle_seconds=self._settle_seconds,
             )
 
+        deadline = min(deadline, self._timer() + FIRST_LOOK_SECONDS)
         hands = self._performer(task(0))
         while (cells := await self._looked(hands)) is None:
-            if self._clock() >= deadline:
-                raise RecordsUnusable(f"Nothing could be read in time: {self._fault}")
+            if self._timer() >= deadline:
+                raise RecordsUnusable(f"Nothing could be read, and nothing was done: {self._fault}")
             await self._sleep(LOOK_AGAIN_SECONDS)
         missing = hands.missing()
         if wanted.goal is Goal.DELETE and not (hands.names_no_pool and not cells):
@@ -234,20 +247,25 @@ class Verb:
             except RecordError as error:
                 self._tell_fault(str(error))
 
-    async def _give_up(self, task: Task, hands: Performer, cells: Sequence[CellNow] | None) -> None:
-        """Raise, after cells that were held for nothing serve again."""
+    async def _let_go(self, task: Task, hands: Performer) -> bool:
+        """Let cells that were held for nothing serve again; whether that could be done."""
         await hands.settle()
-        for action in given_up(task, cells or ()):
-            try:
+        try:
+            for action in given_up(task, await hands.look()):
                 await hands.perform(action)
-            except RecordError as error:
-                self._tell_fault(str(error))
+                self._say(f"{action.cell}: serves as before")
+        except (RecordError, CloudRunError) as error:
+            self._tell_fault(str(error))
+            return False
+        return True
+
+    async def _give_up(self, task: Task, hands: Performer) -> None:
+        """Raise, after cells that were held for nothing serve again."""
         waiting = "; ".join(f"{cell}: {why}" for cell, why in sorted(self._said.items()))
-        kept = (
-            "Cells that were not changed yet serve again."
-            if task.goal is Goal.CHANGE
-            else f"All of them stay held for {task.hold}."
-        )
+        if await self._let_go(task, hands) and task.goal is Goal.CHANGE:
+            kept = "Cells that were not changed yet serve again."
+        else:
+            kept = f"All of them stay held for {task.hold}."
         raise ChangeUnfinished(
             f"After {self._wanted.timeout_seconds:.0f} s not every cell is as wished ({waiting or self._fault}). {kept}",
             remedy="What was done stays done; the same command goes on where it was. A cell waits for its jobs: see --timeout.",
@@ -258,8 +276,8 @@ class Verb:
             self._trial_since = None
             return False
         if self._trial_since is None:
-            self._trial_since = self._clock()
-        return self._clock() >= self._trial_since + self._wanted.canary_seconds
+            self._trial_since = self._timer()
+        return self._timer() >= self._trial_since + self._wanted.canary_seconds
 
     def _untried(self, current: Round) -> CanaryUntried:
         return CanaryUntried(
@@ -283,7 +301,10 @@ class Verb:
                 f"{len(current.as_wished)} of {current.total} cells are as wished. Left as they are: {left}",
                 remedy="End the other hold (`runner-pool resume --hold …`, or the verb itself once more), then run this again.",
             )
-        self._say(f"{wanted.hold}: done, {current.total} cells are as wished")
+        done = (
+            "no such cell is left" if wanted.goal is Goal.DELETE else f"{current.total} cells are as wished"
+        )
+        self._say(f"{wanted.hold}: done, {done}")
 
     def _tell(self, hands: Performer, current: Round) -> None:
         """A line for each cell whose state has changed, and for the number of those that are done."""
@@ -292,8 +313,13 @@ class Verb:
             if self._said.get(cell) != why:
                 self._say(f"{cell}: {why}")
         for cell in self._said.keys() - lines.keys():
-            done = f"as wished ({len(current.as_wished)} of {current.total})"
-            self._say(f"{cell}: {done if cell in current.as_wished else 'serves as before'}")
+            if cell in current.as_wished:
+                now = f"as wished ({len(current.as_wished)} of {current.total})"
+            elif self._wanted.goal is Goal.DELETE:
+                now = "its record is removed too"
+            else:
+                now = "serves as before"
+            self._say(f"{cell}: {now}")
         self._said = lines
 
     def _tell_fault(self, fault: str) -> None:

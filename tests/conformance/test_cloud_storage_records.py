@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cell_records.change import Owned, change_cell, create_cell, read_cell
+from cell_records.change import Owned, change_cell, create_cell, read_cell, remove_cell
 from cell_records.cloud_storage import CloudStorageStore
 from cell_records.errors import Conflict, RecordUnreadable, StoreBusy, StoreRefused, StoreUnavailable
 from cell_records.patience import PAUSES_SECONDS_MOST
@@ -144,6 +144,54 @@ def test_a_silent_store_is_given_up_after_the_time_out_and_its_write_is_found(wo
     assert (len(record.ended_boots), record) == (1, read_cell(patient, "a"))
 
 
+def removed(store: CloudStorageStore, pauses: list[float]) -> bool:
+    """One removal, by as many attempts as it takes. `pauses`: where waits are noted instead of made."""
+    return remove_cell(
+        store, "a", owned=OURS, when=lambda it: not it.leases, sleep=pauses.append, chance=lambda: 0.5
+    )
+
+
+def test_a_removal_whose_reply_was_lost_is_sent_once_and_known_to_be_made(world: Emulator) -> None:
+    """Sent again it would find nothing, and look as if another hand had removed it."""
+    store, pauses = store_in(world), list[float]()
+    create_cell(store, "a", a_record(), nonce=lambda: "first")
+    stands = store.read(A)
+    assert stands is not None
+    world.cloud.put_faults({"storage-reply-lost": {"share": 1, "most": 1}})
+    with pytest.raises(StoreUnavailable):
+        store.remove(A, expected=stands.version)
+    assert store.read(A) is None
+    create_cell(store, "a", a_record(), nonce=lambda: "again")
+    before = world.cloud.struck("storage-reply-lost")
+    world.cloud.put_faults({"storage-reply-lost": {"share": 1, "most": 1}})
+    assert removed(store, pauses)
+    assert world.cloud.struck("storage-reply-lost") == before + 1
+    assert (store.read(A), store.read_all()) == (None, {})
+
+
+def test_a_removal_pauses_where_the_store_asks_for_it(world: Emulator) -> None:
+    """The verb that holds a cell has just written its record, and one write a second is allowed."""
+    store, pauses = store_in(world), list[float]()
+    create_cell(store, "a", a_record(), nonce=lambda: "first")
+    world.cloud.put_faults({"storage-unavailable": {"share": 1, "after": 1, "most": 1}})
+    assert removed(store, pauses)
+    assert len([each for each in pauses if each]) == 1
+    assert store.read(A) is None
+
+
+def test_another_hand_that_is_quicker_than_a_removal_is_heard(world: Emulator) -> None:
+    """A lease that came in between stays."""
+    store = store_in(world)
+    create_cell(store, "a", a_record(), nonce=lambda: "first")
+    stands = store.read(A)
+    assert stands is not None
+    assert changed(store).leases
+    with pytest.raises(Conflict):
+        store.remove(A, expected=stands.version)
+    assert not removed(store, [])
+    assert store.read(A) is not None
+
+
 def test_a_store_that_answers_503_asks_for_a_pause(world: Emulator) -> None:
     """Growing waits, and the change is made in the end."""
     store = store_in(world)
@@ -215,7 +263,13 @@ def test_another_hand_that_is_quicker_is_a_conflict_and_the_change_is_decided_ag
 def test_a_bucket_that_is_not_there_is_not_an_empty_one(world: Emulator) -> None:
     """Unknown is not empty: a lost bucket must not look like cells that never had a record."""
     store = store_in(world, bucket="never-made")
-    for call in (lambda: store.read(A), store.read_all, lambda: store.compare_and_set(A, "x", expected=None)):
+    calls: list[Callable[[], object]] = [
+        lambda: store.read(A),
+        store.read_all,
+        lambda: store.compare_and_set(A, "x", expected=None),
+        lambda: store.remove(A, expected=1),
+    ]
+    for call in calls:
         with pytest.raises(StoreUnavailable, match=r"gs://never-made/.*Make the bucket"):
             call()
 
@@ -276,13 +330,18 @@ def test_no_cache_may_keep_a_record(world: Emulator) -> None:
 
 
 def test_an_instance_reaches_its_records_with_the_account_that_cloud_run_gives_it(world: Emulator) -> None:
-    """Application default credentials, from the metadata server."""
-    account = "writers@stand-in.invalid"
-    world.cloud.give_roles(account, "roles/storage.objectUser")
-    command = [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url]
-    world.cloud.create_worker_pool("writes", command, count=1, service_account=account)
-    (instance,) = world.cloud.wait_for_running("writes", 1)
-    said = eventually(
-        lambda: world.cloud.log(instance["id"]), lambda log: log.endswith("\n"), what="its word"
+    """Application default credentials, from the metadata server; without the role that is named it is refused with its name."""
+    command, account = (
+        [sys.executable, "-c", WRITE_A_RECORD, world.cloud_url],
+        "direct@demo.iam.gserviceaccount.com",
     )
-    assert said == "True\n"
+    for pool, roles in (("may-not", ()), ("writes", ("roles/storage.objectUser",))):
+        world.cloud.give_roles(account, *roles)
+        world.cloud.create_worker_pool(pool, command, count=1, service_account=account)
+        (instance,) = world.cloud.wait_for_running(pool, 1)
+        said = eventually(
+            partial(world.cloud.log, instance["id"]),
+            lambda log: log == "True\n" or "nothing is started or lowered meanwhile.\n" in log,
+            what="its word",
+        )
+        assert said == "True\n" if roles else "Grant this program's account roles/storage.objectUser" in said

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -51,6 +52,15 @@ async def test_all_pages_are_listed_with_their_scaling_mode(cloud_run: CloudRun,
     ]
 
 
+async def test_googles_clock_is_known_from_its_answers(cloud_run: CloudRun, google: Answers) -> None:
+    """Also from those that refuse."""
+    google.replies = [(403, error_json(403, "PERMISSION_DENIED", "no"))]
+    assert cloud_run.told_time is None
+    with pytest.raises(PermissionDenied):
+        await cloud_run.list_worker_pools()
+    assert cloud_run.told_time == pytest.approx(time.time(), abs=2.0)
+
+
 async def test_a_list_with_a_missing_page_is_no_list(cloud_run: CloudRun, google: Answers) -> None:
     google.replies = [(200, {"workerPools": [pool_json()], "nextPageToken": "2"}), (503, {})]
     with pytest.raises(Unavailable):
@@ -68,6 +78,24 @@ async def test_a_write_changes_the_count_only_and_only_of_the_state_that_was_rea
     assert sent.method == "PATCH"
     assert sent.path.startswith(f"/v2/{PARENT}/workerPools/linux-a1?updateMask=scaling.manualInstanceCount")
     assert sent.body == {"etag": '"etag-7"', "scaling": {"manualInstanceCount": 0}}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "<html>a page of a proxy</html>",
+        [],
+        {"name": OPERATION, "metadata": {"@type": "type.googleapis.com/google.cloud.run.v3.Newer"}},
+    ],
+)
+async def test_a_write_whose_answer_is_not_understood_may_have_had_an_effect(
+    cloud_run: CloudRun, google: Answers, reply: object
+) -> None:
+    """It is no fault of this program: a scaler that took it for one would end itself at each of its writes."""
+    google.replies = [(200, reply), (200, {"name": OPERATION})]
+    with pytest.raises(Unavailable, match="set worker pool linux-a1 to 3"):
+        await cloud_run.set_count(POOL, 3)
+    assert len(google.sent) == 1
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def changes(draw: some.DrawFn, now: float) -> tuple[str, Change]:
         "count_found_at_zero": count_found_at_zero,
         "held": lambda it: held(it, why),
         "released": lambda it: released(it, why),
-        "released_anew": lambda it: released_anew(it, why, canary_since=now),
+        "released_anew": lambda it: released_anew(it, why, canary=flag, now=now),
         "lowering": lambda it: lowering(it, now=now),
         "leased": lambda it: leased(it, wish, uptime_seconds=uptime, room=2, now=now),
         "voided": lambda it: voided(it, boot=boot, ask=ask, now=now),

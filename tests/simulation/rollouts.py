@@ -175,6 +175,7 @@ class RolloutWorld(World):
                 self._hands(name),
                 settle_seconds=self.plan.settle_seconds,
                 clock=self.loop.time,
+                timer=self.loop.time,
                 sleep=asyncio.sleep,
                 say=partial(self.story.tell, name),
             ).run()

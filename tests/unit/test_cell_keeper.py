@@ -16,7 +16,7 @@ from github_api.values import JobStatus
 from scaler.budget import MinuteBudget
 from scaler.cell_directory import CellDirectory
 from scaler.cell_keeper import CellKeeper
-from scaler.cloud_run.wire import WorkerPool
+from scaler.cloud_run.wire import ScalingMode, WorkerPool
 from scaler.core.model import LeaseState
 from scaler.instances import Instances
 from scaler.lease_ends import LeaseEnded, LeaseOutcome
@@ -165,6 +165,35 @@ async def test_a_lease_past_its_end_is_removed_and_told(lease: Lease, outcome: L
     await world.keep(after=SUSPECT + 1)
     assert world.leases == []
     assert world.told.removals == [("lease-1", outcome)]
+
+
+@pytest.mark.parametrize(
+    "lease", [a_lease(hard_end=NOW - 1), a_lease(dying_until=NOW - 1), SERVING], ids=["late", "dying", "over"]
+)
+async def test_leases_of_a_cell_at_fault_end_by_their_witnesses_too(lease: Lease) -> None:
+    """Its pool was taken out of the configuration, say; a drain of it waits for them."""
+    pool = a_worker_pool(CELL, count=1)
+    world = KeeperWorld(
+        a_record(leases=[lease]), replace(pool, labels={**pool.labels, "runner-pool-pool": "gone"})
+    )
+    world.github.jobs[70] = a_github_job(
+        70, JobStatus.COMPLETED, runner_name=lease.runner_name, runner_id=7, completed_at=NOW
+    )
+    await world.keep(after=SUSPECT + 1)
+    assert world.leases == []
+    assert len(world.told.removals) == 1
+
+
+async def test_a_cell_at_fault_gets_no_record_and_no_zero_of_another_hand_counts_there() -> None:
+    """Its count may be that of automatic scaling."""
+    automatic = replace(a_worker_pool(CELL, count=0), scaling_mode=ScalingMode.AUTOMATIC)
+    world = KeeperWorld(None, automatic)
+    await world.keep()
+    assert world.record is None
+    world.put(a_record(leases=[LISTENING]))
+    for _ in range(3):
+        await world.keep(after=SETTLE + 1)
+    assert world.leases == ["lease-1"]
 
 
 async def test_a_lease_that_is_still_heard_of_outlives_its_hard_end() -> None:

@@ -30,6 +30,7 @@ FULL = a_record(
     hold="rollout",
     canary_since=NOW - 30.0,
     lost_at=NOW - 20.0,
+    changed_at=NOW - 60.0,
 )
 
 

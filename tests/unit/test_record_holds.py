@@ -74,16 +74,17 @@ def test_a_released_cell_opens_and_leases_again() -> None:
 def test_a_new_template_starts_without_the_obstacles_of_the_old_one() -> None:
     """They would hold the pool back although the image was mended."""
     failing = a_record(state=CellState.ZERO, hold="rollout", obstacles=[an_obstacle()], served_at=NOW - 9.0)
-    record = made(released_anew(failing, "rollout", canary_since=NOW))
+    record = made(released_anew(failing, "rollout", canary=True, now=NOW))
     assert (record.hold, record.obstacles, record.canary_since) == ("", (), NOW)
-    assert record.served_at == NOW - 9.0
+    assert (record.served_at, record.changed_at) == (NOW - 9.0, NOW)
+    assert made(released_anew(failing, "rollout", canary=False, now=NOW)).canary_since == 0.0
     assert tried(record).canary_since == 0.0
 
 
 def test_a_cell_that_is_not_held_is_no_canary_for_being_released() -> None:
     """Saying it twice does not begin another trial."""
     record = a_record(state=CellState.ZERO, obstacles=[an_obstacle()])
-    assert released_anew(record, "rollout", canary_since=NOW) == record
+    assert released_anew(record, "rollout", canary=True, now=NOW) == record
 
 
 def test_a_hold_is_taken_over_by_the_same_verb() -> None:

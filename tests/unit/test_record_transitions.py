@@ -253,7 +253,7 @@ def test_a_change_leads_to_its_state(change: Callable[[], Outcome], state: CellS
             id="nor is it ended for something else",
         ),
         pytest.param(
-            lambda: released_anew(a_record(hold="drain"), "rollout", canary_since=NOW),
+            lambda: released_anew(a_record(hold="drain"), "rollout", canary=True, now=NOW),
             Refusal.HELD,
             id="nor after a template was changed",
         ),
@@ -288,7 +288,7 @@ def test_a_change_is_refused(change: Callable[[], Outcome], reason: Refusal) -> 
         pytest.param(lambda it: timed_out(it, now=NOW + 10_000.0), id="timed_out"),
         pytest.param(lambda it: held(it, "rollout"), id="held"),
         pytest.param(lambda it: released(it, "rollout"), id="released"),
-        pytest.param(lambda it: released_anew(it, "rollout", canary_since=NOW), id="released_anew"),
+        pytest.param(lambda it: released_anew(it, "rollout", canary=True, now=NOW), id="released_anew"),
         pytest.param(
             lambda it: zeroed_by_others(it, count=0, settled=True, silent=True, now=NOW),
             id="zeroed_by_others",
