@@ -52,7 +52,6 @@ def test_the_targets_that_others_rely_on_exist_and_are_phony() -> None:
     assert re.findall(r"^make (\S+)$", landing, re.MULTILINE) == [
         "check",
         "test",
-        "test-stories",
         "test-images",
     ]
 
