@@ -102,9 +102,16 @@ def test_a_new_image_reaches_every_cell_while_jobs_run_though_scaler_and_verb_ar
         kill_hard(first)
         assert images(world).count(NEW) == 1
         world.start_scaler()
-        more = tmp_path / "more"
-        world.emulator.github.push("acme/widgets", {"burst.yml": burst(15, more, seconds="1")})
+        more, so_far = tmp_path / "more", len(said(world, "rollout"))
         verb = begin(world, "rollout", *arguments)
+        # Sooner, and on a busy machine other cells have done them all before the canary serves.
+        wait_until(
+            lambda: "canary: no job" in said(world, "rollout")[so_far:],
+            seconds=60,
+            what="the canary waits for a job",
+            world=world,
+        )
+        world.emulator.github.push("acme/widgets", {"burst.yml": burst(15, more, seconds="1")})
         wait_until(
             lambda: serves_to_its_end(world, verb, 18), seconds=150, what="the verb has ended", world=world
         )
