@@ -12,7 +12,6 @@
     ├── CanaryFailed                14  a new template has failed in its first cell; that cell is held
     ├── CanaryUntried               15  no job has come to the canary in time
     ├── ChangeUnfinished            16  the time was over before all cells were as wished
-    ├── ClockBehind                 17  this machine's clock is behind the scaler's, so it must not write times
     └── CloudRunError               9   Cloud Run could not be used at all
         ├── Conflict                    409: the worker pool has changed since it was read. Read again
         ├── Throttled                   429: too many calls. Later
@@ -108,12 +107,6 @@ class ChangeUnfinished(ScalerError):
     """The time was over; what was done stays, and the same command goes on where it was."""
 
     exit_code = 16
-
-
-class ClockBehind(ScalerError):
-    """This machine's clock is behind the scaler's: a time of ours in a record would let a cell rest too short."""
-
-    exit_code = 17
 
 
 class CloudRunError(ScalerError):

@@ -306,7 +306,6 @@ async def run_verb(region: Region, wanted: Wanted, *, seconds: float = 2_000.0, 
             writer=writer,
             budget=budget,
             owner=OWNER,
-            leader_ttl_seconds=15.0,
             clock=region.clock,
         )
 

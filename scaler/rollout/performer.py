@@ -21,7 +21,7 @@ from scaler.budget import MinuteBudget
 from scaler.cell_directory import DEPLOYMENT_LABEL, POOL_LABEL, Cell, cell_in
 from scaler.cell_writer import CellWriter, Counts
 from scaler.cloud_run.wire import Document, Operation, WorkerPool
-from scaler.errors import ClockBehind, CloudRunError, Conflict, NotFound, Throttled
+from scaler.errors import CloudRunError, Conflict, NotFound, Throttled
 from scaler.records import AllRecords, Records
 from scaler.rollout.cells import CellNow, Goal, Task
 from scaler.rollout.rounds import Action, Do
@@ -40,10 +40,6 @@ from scaler.rollout.template import TemplateWish
 
 # How long nothing is written after Cloud Run has refused a write for its quota.
 THROTTLED_SECONDS = 20.0
-
-# By how much this machine's clock may be behind the leader's. `settle` leaves 10 s above what the protocol needs; a lead that was
-# renewed up to 5 s ago shows that much less.
-BEHIND_SECONDS = 5.0
 
 
 class WorkerPools(Counts, Protocol):
@@ -116,13 +112,10 @@ class Performer:
         writer: CellWriter,
         budget: MinuteBudget,
         owner: str,
-        leader_ttl_seconds: float,
         clock: Callable[[], float],
         on_step: Callable[[Action], None] = lambda _: None,
     ) -> None:
-        """`budget`: this verb's share of the writes a minute, which `writer` draws from too; `leader_ttl_seconds`: how long a
-        scaler leads without renewing.
-        """
+        """`budget`: this verb's share of the writes a minute, which `writer` draws from too."""
         self._task = task
         self._selection = selection
         self._cloud = cloud
@@ -130,19 +123,17 @@ class Performer:
         self._writer = writer
         self._budget = budget
         self._owner = owner
-        self._leader_ttl_seconds = leader_ttl_seconds
         self._clock = clock
         self._on_step = on_step
         self._cells: Mapping[str, tuple[Cell, Document]] = {}
         self.told: dict[str, str] = {}
 
     async def look(self) -> list[CellNow]:
-        """Every cell as it is now, the records read first. Raises CloudRunError, RecordError, ClockBehind."""
+        """Every cell as it is now, the records read first. Raises CloudRunError, RecordError."""
         if self._writer.defect is not None:
             raise self._writer.defect
         records = await self._records.all()
         read_at = self._clock()
-        self._compare_clocks(records, now=read_at)
         documents = await self._cloud.list_documents()
         self._cells = self._selection.found(documents, read_at=read_at)
         found = [
@@ -186,17 +177,6 @@ class Performer:
     async def settle(self) -> None:
         """Wait until nothing is in flight."""
         await self._writer.settle()
-
-    def _compare_clocks(self, records: AllRecords, *, now: float) -> None:
-        """A lead that was taken in our future shows that our clock is behind. One that runs out shows nothing."""
-        behind = records.deployment.until - self._leader_ttl_seconds - now
-        if behind > BEHIND_SECONDS:
-            raise ClockBehind(
-                f"The scaler renewed its lead {behind:.0f} s in this machine's future: this clock is behind, and a zero that it "
-                "dated would let its cell open too early.",
-                remedy="Set the clock (NTP), then run the same command again. With another `times.leader_ttl` in the scaler's "
-                "configuration than in this one, take the scaler's.",
-            )
 
     def _fault(self, cell: Cell, record: CellRecord | None) -> str | None:
         if record is not None and record.owner != self._owner:

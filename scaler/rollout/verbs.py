@@ -66,8 +66,7 @@ class Wanted:
 def run(config_path: Path, env: Mapping[str, str], wanted: Wanted) -> int:
     """Do it; gives 0 when every cell is as wished.
 
-    Raises ScalerError: CellsLeft, CanaryFailed, CanaryUntried, ChangeUnfinished, ClockBehind, ConfigError, RecordsUnusable and
-    CloudRunError.
+    Raises ScalerError: CellsLeft, CanaryFailed, CanaryUntried, ChangeUnfinished, ConfigError, RecordsUnusable and CloudRunError.
     """
     config = load_config(config_path, env)
     return asyncio.run(_run(config, wanted))
@@ -109,7 +108,6 @@ async def _run(config: Config, wanted: Wanted) -> int:
                 writer=writer,
                 budget=budget,
                 owner=config.deployment,
-                leader_ttl_seconds=config.times.leader_ttl.total_seconds(),
                 clock=clock,
             )
 

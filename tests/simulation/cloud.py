@@ -121,6 +121,15 @@ class ModelCloud:
         self._story.tell("another hand", f"{name} := {count}")
         self._accept(self.pools[name], count, Author.FOREIGN)
 
+    def leave_behind(self, name: str, count: int) -> None:
+        """Somebody has raised it between two readings and lowered it again, and that zero was not carried out."""
+        self._story.tell("another hand", f"{name} := {count}, then 0, which fails")
+        pool = self.pools[name]
+        pool.target, pool.failure = count, "An internal error has occurred."
+        pool.generation += 2
+        pool.observed_generation = pool.generation
+        self._fill(pool)
+
     def finish_rollout(self, name: str) -> None:
         """What is on its way comes true now."""
         pool = self.pools[name]
@@ -163,7 +172,7 @@ class ModelCloud:
             service_account="cells@p.iam.gserviceaccount.com",
             env={},
             last_modifier=None,
-            failure=None,
+            failure=pool.failure,
             deleted=False,
         )
 
@@ -237,7 +246,7 @@ class ModelCloud:
                 rollout, blame = later, later.blame or blame
             pool.waiting.clear()
         self._observe(pool, rollout.generation)
-        pool.target = rollout.count
+        pool.target, pool.failure = rollout.count, None
         surplus = len(pool.standing) - pool.target
         if surplus > 0:
             for victim in self._chance.sample(pool.standing, surplus):

@@ -56,6 +56,7 @@ class Pool:
     reported_at: float = 0.0
     waiting: list[Rollout] = field(default_factory=list)
     rolling: bool = False
+    failure: str | None = None
 
     @property
     def standing(self) -> list[Instance]:

@@ -212,6 +212,5 @@ class RolloutWorld(World):
             writer=writer,
             budget=budget,
             owner="acme",
-            leader_ttl_seconds=15.0,
             clock=self.loop.time,
         )

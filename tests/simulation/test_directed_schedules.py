@@ -208,3 +208,21 @@ def test_without_its_guard_the_worst_moment_kills(
     remove(monkeypatch)
     world = happened(schedule)
     assert any("KILL" in fault for fault in world.story.faults), f"{guard}\n{world.story.told()}"
+
+
+async def another_hands_failed_zero(world: World) -> None:
+    """Its count reads 0 before and after; that two instances ask for work there is all that shows."""
+    await one_runner(world, seconds=5.0)
+    await world.until("the cell is at zero", lambda: world.state(CELL) is CellState.ZERO)
+    pool = world.cloud.pools[CELL]
+    await world.until("nobody is left", lambda: not pool.instances)
+    world.cloud.leave_behind(CELL, 2)
+    await world.until("both are up", lambda: all(each.resident for each in pool.standing))
+    await world.until("nobody is left again", lambda: not pool.instances)
+    await world.until("the cell is at zero again", lambda: world.state(CELL) is CellState.ZERO)
+
+
+def test_instances_that_another_hands_failed_zero_has_left_are_brought_to_zero() -> None:
+    """Else they would be paid for ever."""
+    world = happened(another_hands_failed_zero)
+    assert not world.story.faults, world.story.told()

@@ -7,17 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from cell_records.codec import deployment_text
-from cell_records.deployment import DeploymentRecord
 from cell_records.errors import StoreRefused
 from cell_records.record import CellRecord, CellState
-from cell_records.store import DEPLOYMENT_KEY, Stored, cell_key
+from cell_records.store import cell_key
 from scaler.errors import (
     CanaryFailed,
     CanaryUntried,
     CellsLeft,
     ChangeUnfinished,
-    ClockBehind,
     ConfigError,
     PermissionDenied,
     RecordsUnusable,
@@ -26,7 +23,7 @@ from scaler.errors import (
 from scaler.rollout.cells import Goal
 from scaler.rollout.template import SizeWish, TemplateWish
 from scaler.rollout.verbs import Wanted
-from tests.factories import NOW, OWNER, a_lease, a_record, an_obstacle
+from tests.factories import NOW, a_lease, a_record, an_obstacle
 from tests.rollout_world import Killed, Region, images, run_verb
 
 ZERO, OPEN = CellState.ZERO, CellState.OPEN
@@ -240,21 +237,6 @@ async def test_what_no_further_try_would_cure_ends_the_command_with_its_own_erro
     region.fails = [PermissionDenied("you may not")]
     with pytest.raises(PermissionDenied):
         await run_verb(region, ROLLOUT)
-
-
-@pytest.mark.parametrize(("ahead", "refused"), [(4.0, False), (6.0, True), (-600.0, False)])
-async def test_a_clock_that_is_behind_the_leaders_dates_no_zero(*, ahead: float, refused: bool) -> None:
-    """Else the cell would rest too short. A lead that ran out long ago shows nothing."""
-    region = a_region()
-    led = DeploymentRecord(owner=OWNER, leader="somebody", until=NOW + 15.0 + ahead)
-    region.store.texts[DEPLOYMENT_KEY] = Stored(deployment_text(led), 1)
-    if refused:
-        with pytest.raises(ClockBehind, match="in this machine's future"):
-            await run_verb(region, ROLLOUT)
-        assert images(region).count("new") == 0
-    else:
-        await run_verb(region, ROLLOUT)
-        assert set(images(region)) == {"new"}
 
 
 @pytest.mark.parametrize("call", ["read_all", "compare_and_set"])
