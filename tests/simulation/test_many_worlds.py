@@ -41,6 +41,13 @@ def test_no_world_breaks_a_promise() -> None:
     assert len(faults) > 15
 
 
+def test_the_world_whose_failed_zero_was_once_forgotten_comes_to_rest() -> None:
+    """Another hand's zero was not carried out, and its instances were paid for ever."""
+    life = lived(world_of(6625))
+    assert life.faults["zero not carried out"]
+    assert not life.verdicts, "\n".join(life.story)
+
+
 def test_every_fault_occurs_in_some_world() -> None:
     """A fault that no seed draws would never be tried."""
     drawn = [world_of(seed).faults for seed in range(1, 101)]
