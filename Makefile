@@ -24,7 +24,7 @@ setup: $(READY) ## make .venv with the locked dependencies
 demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in GitHub and a stand-in Cloud Run
 	@$(BIN)/runner-pool demo
 
-test: $(READY) ## every test
+test: $(READY) ## every room but the long ones: some ten minutes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simulation, vendor_failures, repository
