@@ -26,6 +26,7 @@ from scaler.rollout.cells import (
     rests_until,
     standing,
 )
+from scaler.rollout.steps import zero_failed
 
 
 class Do(Enum):
@@ -249,8 +250,13 @@ def _emptied(task: Task, cell: CellNow, record: CellRecord, waits: dict[str, str
         case CellState.OPEN:
             waits[name] = "no lease stands in it: it is closed"
             yield Action(do=Do.CLOSE, cell=name)
+        case CellState.CLOSING if zero_failed(reading) and task.goal is not Goal.STAY:
+            waits[name] = f"its zero has failed: {reading.failure}"
+            yield Action(do=Do.DELETE if task.goal is Goal.DELETE else Do.WRITE, cell=name)
         case CellState.CLOSING:
-            waits[name] = f"closing; its count is {reading.count}"
+            waits[name] = f"closing; its count is {reading.count}" + (
+                f", which Cloud Run cannot carry out: {reading.failure}" if reading.failure else ""
+            )
             yield Action(do=Do.CARRY, cell=name)
         case CellState.ZERO if reading.count != 0:
             waits[name] = f"another hand has set its count to {reading.count}"

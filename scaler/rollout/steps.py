@@ -3,6 +3,9 @@
 The record is read first: at zero, and held, so that nobody opens the cell from then on. Then the worker pool: its count must be
 0, and the write names the etag of that reading. So a write that arrives late, or from a process that stood still, is refused as
 soon as any count was written after the reading; and no instance that it could replace has a lease.
+
+A closing cell whose zero Cloud Run could not carry out is as good: its gate is closed, so it has no lease either. Its template
+may be what is broken, and then no zero is ever noted in it: only another template, or its end, leads out.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from cell_records.record import CellRecord, CellState
-from scaler.cloud_run.wire import Document
+from cell_records.record import CellRecord, CellState, Gate
+from scaler.cloud_run.wire import Document, WorkerPool
+from scaler.rollout.canary import broken
 from scaler.rollout.template import Wish
 
 
@@ -52,15 +56,15 @@ Steps = Generator[Request, Any, None]
 
 
 def changing(cell: str, *, hold: str, wish: Wish) -> Steps:
-    """Write what is wished into a cell that is held at its zero."""
-    found = yield from _at_zero(hold)
+    """Write what is wished into a cell that is held at its zero, or at a zero that has failed."""
+    found = yield from _without_leases(hold)
     if found is not None and not wish.met(cell, found.data):
         yield SetField(of=found, name=wish.field, value=wish.value(cell, found.data))
 
 
 def deleting(*, hold: str) -> Steps:
-    """Delete the worker pool of a cell that is held at its zero."""
-    found = yield from _at_zero(hold)
+    """Delete the worker pool of a cell that is held at its zero, or at a zero that has failed."""
+    found = yield from _without_leases(hold)
     if found is not None:
         yield Delete(of=found)
 
@@ -79,11 +83,19 @@ def may_be_forgotten(record: CellRecord, *, hold: str) -> bool:
     return record.hold == hold and not record.leases
 
 
-def _at_zero(hold: str) -> Generator[Request, Any, Document | None]:
+def zero_failed(reading: WorkerPool) -> bool:
+    """Whether Cloud Run was asked for zero, has nothing more under way, and could not carry out the whole of it."""
+    return reading.count == 0 and reading.rests and broken(reading) is not None
+
+
+def _without_leases(hold: str) -> Generator[Request, Any, Document | None]:
     record: CellRecord | None = yield Look.RECORD
-    if record is None or record.state is not CellState.ZERO or record.hold != hold:
+    if record is None or record.gate is not Gate.CLOSED or record.hold != hold:
         return None
     found: Document | None = yield Look.DOCUMENT
     if found is None or found.reading.uid != record.uid:
         return None
-    return found if found.reading.count == 0 and found.reading.rests else None
+    at_zero = found.reading.count == 0 and found.reading.rests
+    if record.state is CellState.ZERO:
+        return found if at_zero else None
+    return found if zero_failed(found.reading) else None

@@ -281,8 +281,8 @@ GUARDS = (
     ),
     Guard(
         name="template over instances",
-        says="a template is written at a held zero, on a reading of 0",
-        stands=f"{ROLLOUT} _at_zero",
+        says="a template is written behind a closed gate, under a hold, on a reading of 0",
+        stands=f"{ROLLOUT} _without_leases",
         without=Rules(template_waits_for_zero=False),
         scalers=2,
         rollouts=1,

@@ -44,9 +44,11 @@ def _rollout_begun(setting: Setting, records: Records, cell: Cell, boots: Boots)
     if cell.gate is not Gate.LOST and not cell.held:
         held = cell._replace(held=True)
         yield Move("CAS: holds the cell", held, boots, Change.RECORD, calm=False)
-    at_zero = records.state(cell.gate) is CellState.ZERO or not setting.rules.template_waits_for_zero
-    if cell.held and at_zero and cell.rollouts_left:
-        yield Move("reads the record: held, at zero", cell, boots, mine=At.TEMPLATE_READ, calm=False)
+    # The code asks for more of a closing cell: a zero that has failed.
+    closed = (CellState.CLOSING, CellState.ZERO)
+    shut = records.state(cell.gate) in closed or not setting.rules.template_waits_for_zero
+    if cell.held and shut and cell.rollouts_left:
+        yield Move("reads the record: held, the gate closed", cell, boots, mine=At.TEMPLATE_READ, calm=False)
     if cell.held and (cell.settled or not setting.rules.released_at_rest):
         # Given up, or changed: it makes no difference to the cell.
         yield Move("finds nothing under way, and is to release the cell", cell, boots, mine=At.RELEASE_CAS)

@@ -45,13 +45,14 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_the_targets_that_others_rely_on_exist_and_are_phony() -> None:
     makefile = tree.text_of(Path("Makefile"))
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
-    wanted = {"setup", "demo", "test", "test-quick", "test-images", "check"}
+    wanted = {"setup", "demo", "test", "test-quick", "test-stories", "test-images", "check"}
     assert wanted <= phony
     assert phony <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     landing = tree.text_of(Path(".ci/run"))
     assert re.findall(r"^make (\S+)$", landing, re.MULTILINE) == [
         "check",
         "test",
+        "test-stories",
         "test-images",
     ]
 

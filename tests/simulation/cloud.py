@@ -210,7 +210,7 @@ class ModelCloud:
 
     def _accept(self, pool: Pool, count: int, author: Author) -> None:
         blame = author if count < pool.count else None
-        pool.count = count
+        pool.count, pool.failure = count, None
         pool.generation += 1
         pool.waiting.append(Rollout(generation=pool.generation, count=count, blame=blame))
         if not pool.rolling:
@@ -246,13 +246,23 @@ class ModelCloud:
                 rollout, blame = later, later.blame or blame
             pool.waiting.clear()
         self._observe(pool, rollout.generation)
-        pool.target, pool.failure = rollout.count, None
+        obstacle = self._obstacle(pool, rollout)
+        # While something newer waits, the condition is that of a change under way.
+        pool.failure = None if pool.waiting else obstacle
+        if obstacle is not None:
+            self._begin_rollout(pool)
+            return
+        pool.target = rollout.count
         surplus = len(pool.standing) - pool.target
         if surplus > 0:
             for victim in self._chance.sample(pool.standing, surplus):
                 self._take(pool, victim, blame or Author.PLATFORM)
         self._fill(pool)
         self._begin_rollout(pool)
+
+    def _obstacle(self, pool: Pool, rollout: Rollout) -> str | None:
+        """Why this cannot be carried out: then nothing changes but the condition. A count alone never fails."""
+        return None
 
     def _take(self, pool: Pool, victim: Instance, blame: Author) -> None:
         weather = self._weather()

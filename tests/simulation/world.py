@@ -242,12 +242,16 @@ class World:
         if self.plan.calm and not self.story.faults:
             await self._come_to_rest()
 
-    async def _come_to_rest(self) -> None:
-        """Without faults and new jobs, everything that was asked for is done and nothing stays."""
+    def _clear_up(self) -> None:
+        """No further fault, no further job."""
         self.story.tell("weather", "fine from now on")
         self.weather = FINE
         self.loop.thaw()
         self.github.push(20.0)
+
+    async def _come_to_rest(self) -> None:
+        """Without faults and new jobs, everything that was asked for is done and nothing stays."""
+        self._clear_up()
         end = self.loop.time() + self.plan.calm_seconds
         while self._unrest() and self.loop.time() < end and not self.story.faults:
             await asyncio.sleep(20.0)

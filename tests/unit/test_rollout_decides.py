@@ -19,6 +19,7 @@ from tests.rollout_world import doc, failed_with
 
 ZERO, OPEN, CLOSING = CellState.ZERO, CellState.OPEN, CellState.CLOSING
 SINCE = NOW - 100.0
+BROKEN, NO_CAPACITY = "no such image", "Quota violated: - CpuAllocPerProjectRegion"
 
 
 @pytest.mark.parametrize(
@@ -42,13 +43,8 @@ SINCE = NOW - 100.0
             {"served_at": SINCE + 9.0, "lost_at": SINCE + 1.0}, None, Trial.FAILED, id="one of two jobs lost"
         ),
         pytest.param({"lost_at": SINCE - 1.0}, None, Trial.WAITS, id="a job lost in the old one"),
-        pytest.param({}, failed_with("no such image"), Trial.FAILED, id="a revision that cannot start"),
-        pytest.param(
-            {},
-            failed_with("Quota violated: - CpuAllocPerProjectRegion"),
-            Trial.WAITS,
-            id="no capacity just now",
-        ),
+        pytest.param({}, failed_with(BROKEN), Trial.FAILED, id="a revision that cannot start"),
+        pytest.param({}, failed_with(NO_CAPACITY), Trial.WAITS, id="no capacity just now"),
     ],
 )
 def test_what_a_canary_has_shown(
@@ -61,12 +57,21 @@ def test_what_a_canary_has_shown(
     assert verdict(cell, reading).trial is trial
 
 
-def cell(name: str, state: CellState = ZERO, *, image: str = "old", count: int = 0, **record: Any) -> CellNow:
+def cell(
+    name: str,
+    state: CellState = ZERO,
+    *,
+    image: str = "old",
+    count: int = 0,
+    failure: str | None = None,
+    **record: Any,
+) -> CellNow:
     """A cell of the pool, long past its last zero."""
+    others: dict[str, Any] = {} if failure is None else {"terminalCondition": failed_with(failure)}
     return CellNow(
         name=name,
         record=a_record(uid=f"uid-{name}", state=state, **record),
-        document=doc(name, image=image, count=count),
+        document=doc(name, image=image, count=count, **others),
     )
 
 
@@ -121,6 +126,19 @@ HELD: dict[str, Any] = {"hold": "rollout"}
         pytest.param([cell("a", OPEN, **HELD)], ["close a"], id="idle and held"),
         pytest.param([cell("a", OPEN, leases=LEASES, **HELD)], [], id="busy and held"),
         pytest.param([cell("a", CLOSING, count=1, **HELD)], ["carry a"], id="closing"),
+        pytest.param(
+            [cell("a", CLOSING, failure=BROKEN, **HELD)],
+            ["write a"],
+            id="a zero that a broken template fails",
+        ),
+        pytest.param(
+            [cell("a", CLOSING, failure=NO_CAPACITY, **HELD)], ["carry a"], id="closing, refused for capacity"
+        ),
+        pytest.param(
+            [cell("a", CLOSING, count=1, failure=BROKEN, **HELD)],
+            ["carry a"],
+            id="closing, broken before its zero",
+        ),
         pytest.param([cell("a", ZERO, count=1, **HELD)], ["carry a"], id="raised by another hand"),
         pytest.param([cell("a", image="new", **HELD)], ["release_anew a"], id="changed"),
         pytest.param([cell("a", image="new", canary_since=SINCE)], ["end_trial a"], id="a trial is over"),
@@ -129,6 +147,22 @@ HELD: dict[str, Any] = {"hold": "rollout"}
 def test_what_is_done_next(cells: list[CellNow], wanted: list[str]) -> None:
     """By what stands, whoever has brought it there."""
     assert steps(next_round(task(), cells, now=NOW)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("goal", "wanted", "word"),
+    [
+        (Goal.DELETE, ["delete a"], "its zero has failed: no such image"),
+        (Goal.STAY, ["carry a"], "closing; its count is 0, which Cloud Run cannot carry out: no such image"),
+    ],
+)
+def test_where_no_zero_can_be_had_it_may_be_deleted_and_is_not_said_to_be_drained(
+    goal: Goal, wanted: list[str], word: str
+) -> None:
+    """Instances may still stand there, billed; none of them has a lease."""
+    standing = cell("a", CLOSING, failure=BROKEN, hold=goal.name)
+    found = next_round(task(hold=goal.name, goal=goal, wish=None), [standing], now=NOW)
+    assert (steps(found), found.waits["a"]) == (wanted, word)
 
 
 def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
@@ -241,16 +275,24 @@ def asked(steps_of: Steps, record: CellRecord | None, found: Document | None) ->
 
 
 READY = a_record(uid="uid-a", state=ZERO, hold="rollout")
+CLOSED = a_record(uid="uid-a", state=CLOSING, hold="rollout")
+FAILED: dict[str, Any] = {"terminalCondition": failed_with(BROKEN)}
 
 
-def test_a_write_names_the_reading_that_followed_the_record() -> None:
-    """In this order: a record at zero and held, then a count of zero, whose etag the write names."""
-    found = doc()
-    asked_for = asked(changing("a", hold="rollout", wish=TemplateWish(image="new")), READY, found)
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        pytest.param(READY, doc(), id="at its zero"),
+        pytest.param(CLOSED, doc(**FAILED), id="closing, and its zero has failed"),
+    ],
+)
+def test_a_write_names_the_reading_that_followed_the_record(record: CellRecord, found: Document) -> None:
+    """In this order: a record with a closed gate and held, then a count of zero, whose etag the write names."""
+    asked_for = asked(changing("a", hold="rollout", wish=TemplateWish(image="new")), record, found)
     assert asked_for[:2] == [Look.RECORD, Look.DOCUMENT]
     assert isinstance(asked_for[2], SetField)
     assert asked_for[2].of is found
-    assert asked(deleting(hold="rollout"), READY, found)[2:] == [Delete(of=found)]
+    assert asked(deleting(hold="rollout"), record, found)[2:] == [Delete(of=found)]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +302,14 @@ def test_a_write_names_the_reading_that_followed_the_record() -> None:
         pytest.param(replace(READY, hold=""), doc(), id="not held"),
         pytest.param(replace(READY, hold="drain"), doc(), id="held for something else"),
         pytest.param(a_record(uid="uid-a", hold="rollout"), doc(), id="open"),
-        pytest.param(a_record(uid="uid-a", state=CLOSING, hold="rollout"), doc(), id="closing"),
+        pytest.param(CLOSED, doc(), id="closing"),
+        pytest.param(CLOSED, doc(count=1, **FAILED), id="closing, and the raise had failed"),
+        pytest.param(CLOSED, doc(rests=False, **FAILED), id="closing, and zero is asked for again"),
+        pytest.param(
+            CLOSED, doc(terminalCondition=failed_with(NO_CAPACITY)), id="closing, for want of capacity"
+        ),
+        pytest.param(replace(CLOSED, hold=""), doc(**FAILED), id="closing with a failed zero, not held"),
+        pytest.param(a_record(uid="uid-a", hold="rollout"), doc(**FAILED), id="open with a failed zero"),
         pytest.param(READY, None, id="no worker pool"),
         pytest.param(READY, doc("b"), id="another worker pool"),
         pytest.param(READY, doc(count=1), id="raised by another hand"),
