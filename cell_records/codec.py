@@ -177,6 +177,7 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "canary_since": _seconds,
         "lost_at": _seconds,
         "changed_at": _seconds,
+        "location": _text,
         "op_nonce": _text,
     },
     Lease: {

@@ -29,6 +29,20 @@ class RecordUnreadable(RecordError):
         )
 
 
+class RecordElsewhere(RecordUnreadable):
+    """A record of a worker pool in another project or region: what is not there here says nothing about it."""
+
+    def __init__(self, *, key: str, location: str, here: str) -> None:
+        """`key`: which record; `location`, `here`: where its worker pool is, and where this program looks."""
+        self.key = key
+        RecordError.__init__(
+            self,
+            f"The record {key!r} is of a worker pool in {location}, and this configuration is about {here}: the project or the "
+            "region was changed, or two deployments share these records. The cell and its jobs are left untouched. Name the "
+            "old project and region again, or give the new ones a place of their own for records.",
+        )
+
+
 class StoreUnavailable(RecordError):
     """The store did not answer; the outcome of a write is unknown."""
 

@@ -91,6 +91,7 @@ class CellRecord:
     `lowered_at`: when a write of zero was last about to be sent. `hold`: for what the cell is kept from opening and from new
     leases (`rollout`, say); empty when it is not. `canary_since`: when the changed template that this cell is to try first was
     released in it; 0 when it is no canary. `lost_at`: the start of the youngest lease whose instance was lost with its job.
+    `location`: project and region of its worker pool (`projects/P/locations/R`); empty when it is not known.
     `changed_at`: when its template was last changed, as far as it was by a hold; what it has served before says nothing of it.
     """
 
@@ -109,6 +110,7 @@ class CellRecord:
     canary_since: float = 0.0
     lost_at: float = 0.0
     changed_at: float = 0.0
+    location: str = ""
     op_nonce: str = ""
 
     @property
@@ -147,7 +149,14 @@ def contradiction(record: CellRecord) -> str | None:
 
 
 def first_record(
-    *, owner: str, uid: str, count: int, settled: bool, now: float, untouched: bool = False
+    *,
+    owner: str,
+    uid: str,
+    count: int,
+    settled: bool,
+    now: float,
+    untouched: bool = False,
+    location: str = "",
 ) -> Outcome:
     """The record of a cell that has none: only at a settled zero, where nothing can be running.
 
@@ -158,7 +167,9 @@ def first_record(
     if count != 0 or not settled:
         return Refused(reason=Refusal.NOT_SETTLED)
     zeroed_at = 0.0 if untouched else now
-    return CellRecord(owner=owner, uid=uid, gate=Gate.CLOSED, zero_seen=True, zeroed_at=zeroed_at)
+    return CellRecord(
+        owner=owner, uid=uid, gate=Gate.CLOSED, zero_seen=True, zeroed_at=zeroed_at, location=location
+    )
 
 
 def opened(record: CellRecord, *, now: float, settle_seconds: float) -> Outcome:

@@ -27,7 +27,7 @@ from scaler.config.times import REPLY_WITHIN
 from scaler.core.model import Memory, Policy, PoolPolicy, Reason
 from scaler.credentials import Credentials
 from scaler.demand_watch import DemandWatch, StartedJob
-from scaler.errors import CloudRunError, NotFound, RecordsUnusable
+from scaler.errors import RecordsUnusable
 from scaler.identity import Identity
 from scaler.identity_keys import PublishedKeys
 from scaler.instances import Instances
@@ -166,14 +166,6 @@ def assemble(
         records, who=_own_name(), ttl_seconds=times.leader_ttl.total_seconds(), clock=clock
     )
 
-    async def is_gone(worker_pool_id: str) -> bool:
-        try:
-            return (await cloud.get_worker_pool(worker_pool_id)).deleted
-        except NotFound:
-            return True
-        except CloudRunError:
-            return False
-
     conclusions = Conclusions(registrar, told=journal.concluded, clock=clock)
     journal.on_ended = conclusions.wait_for
     keeper = CellKeeper(
@@ -190,7 +182,7 @@ def assemble(
         versions=None
         if config.mode is Mode.DIRECT
         else RunnerVersions(github, told=journal.runner_version, clock=clock),
-        is_gone=is_gone,
+        cloud=cloud,
         conclusions=conclusions,
     )
 
@@ -323,7 +315,12 @@ def records_of(config: Config) -> Records:
         )
     except BadStore as error:
         raise RecordsUnusable(f"records: {error}") from error
-    return Records(store, owner=config.deployment, nonce=lambda: secrets.token_hex(8))
+    return Records(
+        store,
+        owner=config.deployment,
+        nonce=lambda: secrets.token_hex(8),
+        location=f"projects/{config.cloud_run.project}/locations/{config.cloud_run.region}",
+    )
 
 
 def repositories_of(config: Config) -> frozenset[str]:

@@ -6,7 +6,7 @@ A lease leaves a record only by a witness of the protocol; a missing heartbeat, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -26,9 +26,11 @@ from cell_records.record import (
 )
 from github_api.errors import GitHubError
 from scaler.cell_directory import Cell, CellDirectory
+from scaler.cloud_run.wire import WorkerPool
 from scaler.conclusions import Conclusions
 from scaler.core.model import Seen
-from scaler.deleted_pools import DeletedPools
+from scaler.deleted_pools import DeletedPools, WorkerPoolByName
+from scaler.errors import CloudRunError
 from scaler.instances import Instances
 from scaler.observation import jobs_by_runner
 from scaler.records import AllRecords, Records
@@ -57,12 +59,10 @@ class CellKeeper:
         direct: bool = False,
         versions: RunnerVersions | None = None,
         conclusions: Conclusions | None = None,
-        is_gone: Callable[[str], Awaitable[bool]],
+        cloud: WorkerPoolByName,
     ) -> None:
-        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing.
-
-        `is_gone`: whether Cloud Run, asked for the worker pool of that name alone, says that there is none.
-        """
+        """`suspect_seconds`: after how much silence GitHub is asked about a lease's job. `direct`: instances say nothing."""
+        self._cloud = cloud
         self._versions = versions
         self._conclusions = conclusions
         self._owner = owner
@@ -74,7 +74,7 @@ class CellKeeper:
             records=records,
             registrar=registrar,
             removals=self._removals,
-            is_gone=is_gone,
+            cloud=cloud,
             settle_seconds=settle_seconds,
             clock=clock,
         )
@@ -152,18 +152,15 @@ class CellKeeper:
 
     async def _begin_record(self, cell: Cell, old: CellRecord | None) -> None:
         """Give a cell its first record, or a new one where the old belongs to a deleted worker pool (witness 4)."""
-        pool = cell.worker_pool
-        first = first_record(
-            owner=self._owner,
-            uid=pool.uid,
-            count=pool.count or 0,
-            settled=pool.settled,
-            # The generation grows with every change of what is wanted, the count included.
-            # https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools
-            untouched=pool.generation == 1,
-            now=self._clock(),
-        )
-        if isinstance(first, Refused):
+        if isinstance(self._first_record(cell.worker_pool), Refused):
+            return
+        try:
+            # Lists have been known to lag, and the old record may have leases.
+            pool = await self._cloud.get_worker_pool(cell.name)
+        except CloudRunError:
+            return
+        first = self._first_record(pool)
+        if isinstance(first, Refused) or pool.uid != cell.worker_pool.uid:
             return
         if old is None:
             await self._records.create(cell.name, first)
@@ -175,6 +172,19 @@ class CellKeeper:
         fresh = replace(first, ghosts=(*old.ghosts, *ghosts))
         changed = await self._changed(cell, lambda _: fresh, uid=old.uid)
         self._removals.tell(Place.of(cell), changed, witness="its worker pool was deleted")
+
+    def _first_record(self, pool: WorkerPool) -> Outcome:
+        return first_record(
+            owner=self._owner,
+            uid=pool.uid,
+            count=1 if pool.count is None else pool.count,
+            settled=pool.settled and not pool.deleted,
+            # The generation grows with every change of what is wanted, the count included.
+            # https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools
+            untouched=pool.generation == 1,
+            now=self._clock(),
+            location=self._records.location,
+        )
 
     async def _expire(self, cell: Cell, record: CellRecord) -> None:
         """Witness 3, and leases of instances that were stopped by the platform."""

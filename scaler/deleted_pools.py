@@ -6,15 +6,25 @@ A list of worker pools may omit one that lives, so its absence there is only a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from cell_records.errors import RecordError
 from cell_records.record import CellRecord, Outcome, Refusal, Refused, timed_out, zeroed_by_others
 from scaler.cell_directory import CellDirectory
+from scaler.cloud_run.wire import WorkerPool
+from scaler.errors import CloudRunError, NotFound
 from scaler.records import AllRecords, Records
 from scaler.registrar import Registrar
 from scaler.removals import Changed, Place, Removals
+
+
+class WorkerPoolByName(Protocol):
+    """What this module needs of Cloud Run."""
+
+    async def get_worker_pool(self, worker_pool_id: str) -> WorkerPool:
+        """That worker pool alone. Raises NotFound, CloudRunError."""
 
 
 class DeletedPools:
@@ -26,15 +36,14 @@ class DeletedPools:
         records: Records,
         registrar: Registrar,
         removals: Removals,
-        is_gone: Callable[[str], Awaitable[bool]],
+        cloud: WorkerPoolByName,
         settle_seconds: float,
         clock: Callable[[], float],
     ) -> None:
-        """`is_gone`: whether Cloud Run, asked for that worker pool alone, says that there is none."""
         self._records = records
         self._registrar = registrar
         self._removals = removals
-        self._is_gone = is_gone
+        self._cloud = cloud
         self._settle_seconds = settle_seconds
         self._clock = clock
         self._gone_since: dict[str, float] = {}
@@ -73,6 +82,14 @@ class DeletedPools:
             await self._registrar.clear_ghosts(name, record)
         except RecordError:
             return
+
+    async def _is_gone(self, name: str) -> bool:
+        try:
+            return (await self._cloud.get_worker_pool(name)).deleted
+        except NotFound:
+            return True
+        except CloudRunError:
+            return False
 
     async def _end_leases(self, name: str, record: CellRecord, *, gone_since: float) -> None:
         now = self._clock()

@@ -102,6 +102,8 @@ class Reconciler:
             except CloudRunError as error:
                 faults["cloud_run"], self.cloud_fault = str(error), error
         self.requested = records.deployment.requested
+        # Also of cells that Cloud Run does not show here: nobody else would tell of them.
+        faults |= records.unreadable
         now = self._clock()
         demand = self._demand()
         jobs = jobs_by_runner(demand)

@@ -29,7 +29,7 @@ from cell_records.change import (
 )
 from cell_records.codec import cell_record, deployment_record
 from cell_records.deployment import DeploymentRecord
-from cell_records.errors import RecordUnreadable
+from cell_records.errors import RecordElsewhere, RecordUnreadable
 from cell_records.patience import Again
 from cell_records.record import CellRecord, Outcome
 from cell_records.store import CELL_PREFIX, DEPLOYMENT_KEY, RecordStore
@@ -58,11 +58,17 @@ class Records:
         *,
         owner: str,
         nonce: Nonce,
+        location: str = "",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`owner`: the deployment; `nonce`: draws a text that no other write has; `clock`: seconds that never jump."""
+        """`owner`: the deployment; `nonce`: draws a text that no other write has; `clock`: seconds that never jump.
+
+        `location`: project and region (`projects/P/locations/R`) of the worker pools that this program sees; records of
+        others are refused. Empty: of any.
+        """
+        self.location = location
         self._store = store
         self._owner = owner
         self._nonce = nonce
@@ -159,5 +165,7 @@ class Records:
         if known is not None and known[0] == text:
             return known[1]
         record = cell_record(text, key=key)
+        if self.location and record.location not in ("", self.location):
+            raise RecordElsewhere(key=key, location=record.location, here=self.location)
         self._decoded[key] = (text, record)
         return record

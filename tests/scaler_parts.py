@@ -83,9 +83,9 @@ class PacedSleep:
         await a_few_turns()
 
 
-def records_over(store: RecordStore) -> Records:
+def records_over(store: RecordStore, *, location: str = "") -> Records:
     """This deployment's records in that store."""
-    return Records(store, owner=OWNER, nonce=lambda: f"nonce-{next(_NONCES)}")
+    return Records(store, owner=OWNER, nonce=lambda: f"nonce-{next(_NONCES)}", location=location)
 
 
 def records_of(**cells: CellRecord) -> Records:

@@ -234,6 +234,7 @@ class Performer:
             settled=reading.settled,
             untouched=reading.generation == 1,
             now=self._clock(),
+            location=self._records.location,
         )
         if not isinstance(first, Refused):
             await self._records.create(name, replace(first, hold=self._task.hold))

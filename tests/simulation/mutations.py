@@ -196,9 +196,12 @@ SLOW_ROLLOUTS = replace(
     parked_for_seconds=Span(least=20.0, most=100.0),
 )
 
-# "Settled" comes half a minute before the victims are chosen.
+# "Settled" comes up to a minute before the victims are chosen.
 EARLY_WORD = replace(
-    SLOW_ROLLOUTS, rollout_seconds=Span(least=30.0, most=40.0), parked_for_seconds=Span(least=5.0, most=30.0)
+    SLOW_ROLLOUTS,
+    rollout_seconds=Span(least=50.0, most=60.0),
+    settles_early_seconds=60.0,
+    parked_for_seconds=Span(least=5.0, most=30.0),
 )
 
 LONG_JOBS = replace(BUSY, job_seconds=Span(least=80.0, most=140.0))
@@ -208,7 +211,7 @@ MUTATIONS = (
         name="no settle time",
         guard="ZERO opens only after zeroed_at + S",
         remove=nothing,
-        plan=Plan(settle_seconds=0.0, weather=EARLY_WORD),
+        plan=Plan(settle_seconds=0.0, weather=EARLY_WORD, jobs_every_seconds=20.0),
     ),
     Mutation(
         name="raise without etag",

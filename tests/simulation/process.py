@@ -88,7 +88,7 @@ class ScalerProcess:
             settle_seconds=SETTLE_SECONDS,
             suspect_seconds=3 * TIMES.heartbeat,
             clock=clock,
-            is_gone=_never,
+            cloud=world.cloud,
         )
         self._reconciler = Reconciler(
             policy=world.policy,
@@ -189,8 +189,3 @@ class ScalerProcess:
     def removed(self, event: LeaseEnded) -> None:
         """Told in the story."""
         self._world.story.tell(self.name, f"lease {event.lease[:6]} removed: {event.why}")
-
-
-async def _never(_: str) -> bool:
-    """Nobody deletes a worker pool here."""
-    return False

@@ -183,7 +183,7 @@ WITH_NAMES = [pytest.param(*each, id=each[0].__name__) for each in SCHEDULES]
 
 
 # Half of all calls go to a process that stands still; with this seed each schedule comes to its worst moment all the same.
-SEED = 2
+SEED = 4
 
 
 def happened(schedule: Schedule) -> World:

@@ -58,7 +58,7 @@ def test_no_template_stops_a_live_runner_and_the_last_one_reaches_every_cell(nam
     assert seen["failed_zeros"] > SEEDS // 2
 
 
-@pytest.mark.parametrize("seed", [0, 10])
+@pytest.mark.parametrize("seed", [3, 39])
 def test_without_its_etag_a_late_template_stops_a_live_runner(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from scaler.cell_directory import CellDirectory
 from scaler.cell_keeper import CellKeeper
 from scaler.cloud_run.wire import ScalingMode, WorkerPool
 from scaler.core.model import LeaseState
+from scaler.errors import NotFound
 from scaler.instances import Instances
 from scaler.lease_ends import LeaseEnded, LeaseOutcome
 from scaler.records import AllRecords
@@ -59,6 +60,7 @@ class KeeperWorld:
         if record is not None:
             self.put(record)
         self.is_listed, self.is_there = True, True
+        self.asked_alone: WorkerPool | None = None
         self.github = RegistrationsOfGitHub()
         self.told = Listener()
         self.instances = Instances(self.clock)
@@ -76,11 +78,15 @@ class KeeperWorld:
             suspect_seconds=SUSPECT,
             clock=self.clock,
             direct=direct,
-            is_gone=self._is_gone,
+            cloud=self,
         )
 
-    async def _is_gone(self, worker_pool_id: str) -> bool:
-        return not self.is_there
+    async def get_worker_pool(self, worker_pool_id: str) -> WorkerPool:
+        """See WorkerPoolByName."""
+        assert worker_pool_id == CELL
+        if not self.is_there:
+            raise NotFound("there is none")
+        return self.asked_alone or self.pool
 
     def put(self, record: CellRecord) -> None:
         """Set what stands in the store."""
@@ -142,6 +148,19 @@ async def test_a_missing_record_stays_missing_where_something_may_run(pool: Work
     world = KeeperWorld(None, pool)
     await world.keep(fresh=fresh)
     assert world.record is None
+
+
+@pytest.mark.parametrize(
+    "old", [None, a_record(leases=[SERVING], uid="the old one")], ids=["none", "an old one"]
+)
+async def test_a_list_alone_gives_no_first_record(old: CellRecord | None) -> None:
+    """It may lag: asked for by its name, the worker pool has instances, is another by now, or does not answer."""
+    listed = a_worker_pool(CELL, count=0)
+    for alone in (a_worker_pool(CELL, count=1), replace(listed, uid="yet another"), None):
+        world = KeeperWorld(old, listed)
+        world.asked_alone, world.is_there = alone, alone is not None
+        await world.keep()
+        assert (world.record, world.told.removals) == (old, [])
 
 
 async def test_a_recreated_worker_pool_gets_a_new_record_in_place_of_the_old() -> None:

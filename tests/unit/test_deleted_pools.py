@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from scaler.lease_ends import LeaseOutcome
-from tests.factories import a_lease, a_record
-from tests.unit.test_cell_keeper import LISTENING, SERVING, SETTLE, KeeperWorld
+from tests.factories import a_lease, a_record, a_worker_pool
+from tests.unit.test_cell_keeper import CELL, LISTENING, SERVING, SETTLE, KeeperWorld
 
 
 def deleted(world: KeeperWorld) -> KeeperWorld:
@@ -52,6 +52,29 @@ async def test_a_worker_pool_that_is_back_begins_to_be_gone_anew() -> None:
     world.is_there = False
     await world.keep(after=2.0)
     assert world.leases == [SERVING.id]
+
+
+async def test_where_the_region_was_changed_nothing_counts_as_deleted() -> None:
+    """The worker pool is in no list and is not found by its name, while its jobs run in the region of before; nor does one of
+    the same name that was made here take its record's place.
+    """
+    record = replace(a_record(leases=[SERVING]), location="projects/p/locations/before")
+    world = deleted(KeeperWorld(record, a_worker_pool(CELL, count=0)))
+    world.records.location = "projects/p/locations/now"
+    await world.keep()
+    await world.keep(after=SETTLE + 1.0)
+    world.is_listed = world.is_there = True
+    await world.keep(after=SETTLE + 1.0)
+    assert (world.record, world.github.deleted, world.told.removals) == (record, [], [])
+
+
+async def test_a_first_record_says_where_its_worker_pool_is() -> None:
+    """So that a later change of the configuration is noticed."""
+    world = KeeperWorld(None, a_worker_pool(CELL, count=0))
+    world.records.location = "projects/p/locations/now"
+    await world.keep()
+    assert world.record is not None
+    assert world.record.location == "projects/p/locations/now"
 
 
 async def test_the_hard_end_holds_for_a_deleted_worker_pool_too() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cell_records import codec
 from cell_records.codec import cell_record
-from cell_records.errors import RecordUnreadable
+from cell_records.errors import RecordElsewhere, RecordUnreadable
 from cell_records.record import CellRecord, Lease, closed
 from cell_records.sqlite import SqliteStore
 from cell_records.store import Stored, cell_key
@@ -79,6 +79,29 @@ async def test_a_text_that_cannot_be_read_is_refused_each_time_and_forgotten_onc
         if not readable:
             with pytest.raises(RecordUnreadable):
                 await records.cell("a")
+
+
+HERE, ELSEWHERE = "projects/p/locations/here", "projects/p/locations/elsewhere"
+
+
+async def test_a_record_of_another_region_is_neither_believed_nor_changed() -> None:
+    """A worker pool that is not there here says nothing about it: its jobs run elsewhere."""
+    store = ForgetfulStore()
+    for cell, location in (("a", ELSEWHERE), ("b", HERE), ("c", "")):
+        store.texts[cell_key(cell)] = Stored(codec.cell_text(replace(a_record(), location=location)), 1)
+    records = records_over(store, location=HERE)
+    found = await records.all()
+    assert (sorted(found.cells), sorted(found.unreadable)) == (["b", "c"], ["a"])
+    assert all(location in found.unreadable["a"] for location in (HERE, ELSEWHERE))
+    for call in (
+        records.cell("a"),
+        records.change("a", closed, uid=UID),
+        records.remove("a", uid=UID, when=lambda _: True),
+    ):
+        with pytest.raises(RecordElsewhere):
+            await call
+    assert store.texts[cell_key("a")].version == 1
+    assert sorted((await records_over(store).all()).cells) == ["a", "b", "c"]
 
 
 def _with(record: CellRecord, *, lease: Lease) -> CellRecord:
