@@ -228,7 +228,7 @@ variable "sidecars" {
 }
 
 variable "deletion_protection" {
-  description = "Whether Terraform refuses to delete a cell. Deleting one stops what runs in it, so leave it on and use `runner-pool destroy`."
+  description = "Whether Terraform refuses to delete a cell. Deleting one stops what runs in it, so leave it on and use `runner-pool destroy`. Read once, when a cell is made."
   type        = bool
   default     = true
   nullable    = false

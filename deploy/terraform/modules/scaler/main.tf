@@ -63,6 +63,10 @@ resource "google_secret_manager_secret_version" "config" {
   secret      = google_secret_manager_secret.config.id
   secret_data = yamlencode(local.config)
 
+  # An older version is left alone: where a new revision did not start, the one before it goes on, and reads its own version at
+  # each start of an instance.
+  deletion_policy = "ABANDON"
+
   lifecycle {
     create_before_destroy = true
   }

@@ -54,6 +54,13 @@ run "nothing_of_an_old_record_is_kept" {
   }
 }
 
+run "the_configuration_of_an_older_revision_is_left_to_it" {
+  assert {
+    condition     = google_secret_manager_secret_version.config.deletion_policy == "ABANDON"
+    error_message = "A revision that goes on because the next one did not start would lose its configuration."
+  }
+}
+
 run "without_an_image_there_is_no_service_and_no_clock" {
   variables {
     image = null
