@@ -42,8 +42,8 @@ def test_the_scalers_price_is_that_of_its_machine() -> None:
 
 def test_the_price_of_an_instance_is_that_of_the_examples_machine() -> None:
     cells = tree.folder("examples/minimal").modules["linux"]
-    assert (cells["cpu"], tree.text(cells["memory"])) == (2, "8Gi")
-    hour = 3600 * (2 * 0.000011244 + 8 * 0.000001235)
+    assert (cells["cpu"], tree.text(cells["memory"])) == (2, "4Gi")
+    hour = 3600 * (2 * 0.000011244 + 4 * 0.000001235)
     assert COSTS.count(f"{hour:.4f} an hour") == 2
 
 

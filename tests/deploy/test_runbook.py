@@ -89,7 +89,7 @@ def test_each_cell_has_its_labels_no_instance_and_a_secret_of_its_own(calls: Cal
     made = [
         (arguments, read) for arguments, read in calls if arguments[1:4] == ["run", "worker-pools", "deploy"]
     ]
-    assert len(made) == 12
+    assert len(made) == 10
     secrets = set()
     for arguments, (variables,) in made:
         assert flag(arguments, "labels") == (
@@ -102,7 +102,7 @@ def test_each_cell_has_its_labels_no_instance_and_a_secret_of_its_own(calls: Cal
         assert len(environment["RUNNER_POOL_CELL_SECRET"]) == 64
         assert environment["RUNNER_POOL_CELL_SECRET"] not in " ".join(arguments)
         secrets.add(environment["RUNNER_POOL_CELL_SECRET"])
-    assert len(secrets) == 12
+    assert len(secrets) == 10
 
 
 def test_the_service_is_as_the_module_makes_it(calls: Calls) -> None:

@@ -126,13 +126,13 @@ variable "memory" {
 }
 
 variable "work_disk" {
-  description = "Size of a disk for the runner's work folder, such as 50Gi; null: the work folder is memory. The disk lives as long as the instance, so the agent empties it for each job."
+  description = "Size of a disk for the runner's work folder, such as 10Gi; null: the work folder is memory. A project has 10 GB for each instance and 100 GB in a region until it asks for more. The disk lives as long as the instance, so the agent empties it for each job."
   type        = string
   default     = null
 
   validation {
     condition     = var.work_disk == null || can(regex("^[1-9][0-9]*Gi$", var.work_disk))
-    error_message = "Write the size of the disk as a whole number with Gi, such as 50Gi."
+    error_message = "Write the size of the disk as a whole number with Gi, such as 10Gi."
   }
 }
 
