@@ -67,10 +67,15 @@ resource "google_monitoring_notification_channel" "admins" {
   depends_on = [google_project_service.api]
 }
 
+data "google_project" "this" {
+  project_id = var.project
+}
+
 module "scaler" {
   source = "../../modules/scaler"
 
   project               = var.project
+  project_number        = data.google_project.this.number # outside of the module, so that `depends_on` does not put it off
   region                = var.region
   deployment            = local.deployment
   image                 = var.scaler_image

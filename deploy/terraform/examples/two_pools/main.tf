@@ -15,13 +15,18 @@ locals {
   gpu        = { for number in range(1, 6) : "ci-gpu-${number}" => local.gpu_size }
 }
 
+data "google_project" "this" {
+  project_id = var.project
+}
+
 module "scaler" {
   source = "../../modules/scaler"
 
-  project    = var.project
-  region     = var.region
-  deployment = local.deployment
-  image      = var.scaler_image
+  project        = var.project
+  project_number = data.google_project.this.number
+  region         = var.region
+  deployment     = local.deployment
+  image          = var.scaler_image
 
   settings = {
     timezone      = "Europe/Berlin"
