@@ -47,6 +47,28 @@ def test_the_price_of_an_instance_is_that_of_the_examples_machine() -> None:
     assert COSTS.count(f"{hour:.4f} an hour") == 2
 
 
+def test_the_conditions_that_alerting_is_billed_by_are_those_of_the_module() -> None:
+    words = {1: "one condition", 3: "three conditions"}
+    for policy in tree.folder("modules/scaler").resources:
+        if policy.type == "google_monitoring_alert_policy":
+            (row,) = [
+                row
+                for row in ROWS
+                if row[0].strip("` ").endswith(f".{policy.name}") and "alert_policy" in row[0]
+            ]
+            assert row[3].startswith(words[len(tree.blocks(policy.body, "conditions"))]), row
+
+
+def test_the_figures_of_the_requests_log_are_those_of_a_call_every_twenty_seconds() -> None:
+    for instances, lines, gib, dollars in ((40, "5 million", 5, "nothing"), (900, "118 million", 113, "31")):
+        calls = instances * 2_628_000 / 20
+        assert round(calls / 1e6) == int(lines.split()[0])
+        assert round(calls * 1024 / 2**30) == gib
+        price = max(0.0, calls * 1024 / 2**30 - 50) * 0.50
+        assert (f"{price:.0f}" if price else "nothing") == dollars
+        assert f"| {instances} | {lines} | {gib} | {dollars} |" in COSTS
+
+
 def test_each_alert_has_its_heading_and_its_text_names_it() -> None:
     headings = {heading.lower() for heading in re.findall(r"^## (.*)$", ALERTS, re.MULTILINE)}
     policies = [
