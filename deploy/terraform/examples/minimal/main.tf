@@ -36,13 +36,14 @@ resource "google_artifact_registry_repository" "images" {
   description   = "Images of scaler and runners"
   format        = "DOCKER"
 
-  # Runner images are built every week; the newest five are enough to go back.
+  # Runner images are built every week. One push of docker's may count as three versions (index, image, attestation), so these
+  # are at least the newest five builds: enough to go back.
   cleanup_policies {
-    id     = "keep-five"
+    id     = "keep-newest"
     action = "KEEP"
 
     most_recent_versions {
-      keep_count = 5
+      keep_count = 15
     }
   }
 
