@@ -48,7 +48,7 @@ def test_the_price_of_an_instance_is_that_of_the_examples_machine() -> None:
 
 
 def test_the_conditions_that_alerting_is_billed_by_are_those_of_the_module() -> None:
-    words = {1: "one condition", 3: "three conditions"}
+    words = {1: "one condition", 2: "two conditions"}
     for policy in tree.folder("modules/scaler").resources:
         if policy.type == "google_monitoring_alert_policy":
             (row,) = [
@@ -76,7 +76,7 @@ def test_each_alert_has_its_heading_and_its_text_names_it() -> None:
         for each in tree.folder("modules/scaler").resources
         if each.type == "google_monitoring_alert_policy"
     ]
-    assert len(policies) == 5
+    assert len(policies) == 6
     for policy in policies:
         (documentation,) = tree.blocks(policy.body, "documentation")
         named = re.search(r'\\"(.*)\\"\.', documentation["content"])

@@ -115,8 +115,8 @@ resource "google_monitoring_alert_policy" "silent" {
   severity              = "CRITICAL"
   notification_channels = var.notification_channels
 
-  # The first two, because a log-based metric without lines may say zero or say nothing. Neither can be met before a first tick:
-  # https://cloud.google.com/monitoring/alerts/metric-absence. The third can.
+  # Two conditions, because a log-based metric without lines may say zero or say nothing. Neither can be met before a first tick:
+  # https://cloud.google.com/monitoring/alerts/metric-absence. The next policy can.
   conditions {
     display_name = "no tick was told of"
 
@@ -150,6 +150,21 @@ resource "google_monitoring_alert_policy" "silent" {
     }
   }
 
+  documentation {
+    mime_type = "text/markdown"
+    content   = "The scaler of `${var.deployment}` has not decided anything for ${var.alert_after.silent} s. Running jobs go on; queued jobs wait, and instances without a job stay and are billed. What to do: docs/how-to/alerts.md, \"no tick\"."
+  }
+}
+
+# Apart from the silence, because a clock can wait in vain while the scaler works: a call lasts as long as a sweep, and GitHub's
+# pauses can hold a sweep for longer than the clock waits.
+resource "google_monitoring_alert_policy" "unanswered" {
+  project               = var.project
+  display_name          = "${local.name}: the clock is not answered"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = var.notification_channels
+
   # More than one in twelve minutes: a call that hangs fails after five, and the next begins then.
   conditions {
     display_name = "the clock's calls fail"
@@ -171,7 +186,7 @@ resource "google_monitoring_alert_policy" "silent" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = "The scaler of `${var.deployment}` has not decided anything for ${var.alert_after.silent} s. Running jobs go on; queued jobs wait, and instances without a job stay and are billed. What to do: docs/how-to/alerts.md, \"no tick\"."
+    content   = "Calls of the clock to the scaler of `${var.deployment}` fail. Either it does not answer at all, perhaps never did, or its sweeps take longer than five minutes. What to do: docs/how-to/alerts.md, \"the clock is not answered\"."
   }
 }
 
@@ -244,8 +259,8 @@ resource "google_monitoring_alert_policy" "lost" {
   severity              = "WARNING"
   notification_channels = var.notification_channels
 
-  # One event opens an incident, and while it is open another says nothing. So it closes after the half hour that is the least,
-  # not after the seven days that Google would take.
+  # One event opens an incident, and while it is open another says nothing. So missing data count as good, and without any the
+  # incident closes after half an hour, which is the least, and not after the seven days that Google would take.
   alert_strategy {
     auto_close = "1800s"
   }

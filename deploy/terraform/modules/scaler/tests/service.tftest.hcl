@@ -66,10 +66,7 @@ run "a_scaler_that_has_never_ticked_is_noticed_by_the_clock" {
   assert {
     condition = (
       strcontains(google_logging_metric.failed_calls.filter, "job_id=\"${google_cloud_scheduler_job.tick[0].name}\"")
-      && length([
-        for each in google_monitoring_alert_policy.silent.conditions : each
-        if try(strcontains(each.condition_threshold[0].filter, google_logging_metric.failed_calls.name), false)
-      ]) == 1
+      && strcontains(google_monitoring_alert_policy.unanswered.conditions[0].condition_threshold[0].filter, google_logging_metric.failed_calls.name)
     )
     error_message = "Without a first tick the absence of ticks says nothing; the failures of the clock's job must."
   }
