@@ -1,6 +1,6 @@
 """Cloud Logging's filter language, as far as the metrics of `deploy/` use it, applied to one line. PURE.
 
-Comparisons joined by AND and OR, with parentheses. A field that is missing makes its comparison false.
+Comparisons joined by AND and OR, with parentheses. A field that is missing makes its comparison false. Severities are ordered.
 https://cloud.google.com/logging/docs/view/logging-query-language
 """
 
@@ -18,6 +18,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+_SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
 
 class NotUnderstood(ValueError):
@@ -82,6 +83,8 @@ def _one(tokens: list[str], entry: Mapping[str, Any]) -> tuple[bool, list[str]]:
         return result, rest[1:]
     path, sign, wanted = _comparison(tokens[0])
     said = field(entry, path)
+    if path == "severity":
+        said, wanted = _SEVERITIES.index(said), _SEVERITIES.index(wanted)
     same_kind = isinstance(said, bool) == isinstance(wanted, bool) and isinstance(said, str) == isinstance(
         wanted, str
     )
@@ -95,6 +98,8 @@ def _comparison(token: str) -> tuple[str, str, Any]:
     path, sign, written = found.groups()
     if written.startswith('"'):
         return path, sign, written[1:-1]
+    if path == "severity":
+        return path, sign, written
     return (
         path,
         sign,

@@ -42,9 +42,31 @@ def test_the_scalers_price_is_that_of_its_machine() -> None:
 
 def test_the_price_of_an_instance_is_that_of_the_examples_machine() -> None:
     cells = tree.folder("examples/minimal").modules["linux"]
-    assert (cells["cpu"], tree.text(cells["memory"])) == (2, "8Gi")
-    hour = 3600 * (2 * 0.000011244 + 8 * 0.000001235)
+    assert (cells["cpu"], tree.text(cells["memory"])) == (2, "4Gi")
+    hour = 3600 * (2 * 0.000011244 + 4 * 0.000001235)
     assert COSTS.count(f"{hour:.4f} an hour") == 2
+
+
+def test_the_conditions_that_alerting_is_billed_by_are_those_of_the_module() -> None:
+    words = {1: "one condition", 2: "two conditions"}
+    for policy in tree.folder("modules/scaler").resources:
+        if policy.type == "google_monitoring_alert_policy":
+            (row,) = [
+                row
+                for row in ROWS
+                if row[0].strip("` ").endswith(f".{policy.name}") and "alert_policy" in row[0]
+            ]
+            assert row[3].startswith(words[len(tree.blocks(policy.body, "conditions"))]), row
+
+
+def test_the_figures_of_the_requests_log_are_those_of_a_call_every_twenty_seconds() -> None:
+    for instances, lines, gib, dollars in ((40, "5 million", 5, "nothing"), (900, "118 million", 113, "31")):
+        calls = instances * 2_628_000 / 20
+        assert round(calls / 1e6) == int(lines.split()[0])
+        assert round(calls * 1024 / 2**30) == gib
+        price = max(0.0, calls * 1024 / 2**30 - 50) * 0.50
+        assert (f"{price:.0f}" if price else "nothing") == dollars
+        assert f"| {instances} | {lines} | {gib} | {dollars} |" in COSTS
 
 
 def test_each_alert_has_its_heading_and_its_text_names_it() -> None:
@@ -54,7 +76,7 @@ def test_each_alert_has_its_heading_and_its_text_names_it() -> None:
         for each in tree.folder("modules/scaler").resources
         if each.type == "google_monitoring_alert_policy"
     ]
-    assert len(policies) == 5
+    assert len(policies) == 6
     for policy in policies:
         (documentation,) = tree.blocks(policy.body, "documentation")
         named = re.search(r'\\"(.*)\\"\.', documentation["content"])

@@ -70,6 +70,15 @@ def test_the_scalers_role_has_the_permissions_of_the_module(calls: Calls) -> Non
     assert flag(role, "permissions").split(",") == [tree.text(each) for each in module]
 
 
+def test_a_deployment_with_a_dash_has_a_role_without_one(tmp_path: Path) -> None:
+    page = (HOW_TO / "install-with-gcloud.md").read_text()
+    calls = called(console(page.replace("DEPLOYMENT=ci ", "DEPLOYMENT=my-ci ")), tmp_path, says="123456789")
+    (role,) = begins(calls, "iam", "roles", "create")
+    (granted,) = begins(calls, "projects", "add-iam-policy-binding")
+    assert role[3] == "my_ci_scaler"
+    assert flag(granted, "role") == "projects/acme-ci/roles/my_ci_scaler"
+
+
 def test_nobody_but_the_scaler_is_granted_anything_and_it_gets_what_the_module_gives(calls: Calls) -> None:
     grants = [arguments for arguments, _ in calls if "add-iam-policy-binding" in arguments]
     assert {flag(each, "member") for each in grants} == {
@@ -89,7 +98,7 @@ def test_each_cell_has_its_labels_no_instance_and_a_secret_of_its_own(calls: Cal
     made = [
         (arguments, read) for arguments, read in calls if arguments[1:4] == ["run", "worker-pools", "deploy"]
     ]
-    assert len(made) == 12
+    assert len(made) == 10
     secrets = set()
     for arguments, (variables,) in made:
         assert flag(arguments, "labels") == (
@@ -102,7 +111,7 @@ def test_each_cell_has_its_labels_no_instance_and_a_secret_of_its_own(calls: Cal
         assert len(environment["RUNNER_POOL_CELL_SECRET"]) == 64
         assert environment["RUNNER_POOL_CELL_SECRET"] not in " ".join(arguments)
         secrets.add(environment["RUNNER_POOL_CELL_SECRET"])
-    assert len(secrets) == 12
+    assert len(secrets) == 10
 
 
 def test_the_service_is_as_the_module_makes_it(calls: Calls) -> None:

@@ -1,4 +1,4 @@
-# The smallest deployment: one scaler, one pool of up to ten instances, alerts by e-mail.
+# The smallest deployment: one scaler, one pool of up to eight instances, alerts by e-mail.
 #
 # The first apply makes everything that needs no image. Then fill the secrets, push the images, and apply again with
 # scaler_image and runner_image: docs/how-to/install.md goes through it.
@@ -8,7 +8,7 @@ locals {
 
   # As many cells as the pool's max and a fifth more, each of size 8: docs/reference/cells.md. A cell without jobs costs nothing.
   size  = 8
-  cells = { for number in range(1, 13) : "ci-linux-${number}" => local.size }
+  cells = { for number in range(1, 11) : "ci-linux-${number}" => local.size }
 }
 
 resource "google_project_service" "api" {
@@ -36,13 +36,14 @@ resource "google_artifact_registry_repository" "images" {
   description   = "Images of scaler and runners"
   format        = "DOCKER"
 
-  # Runner images are built every week; the newest five are enough to go back.
+  # Runner images are built every week. One push of docker's may count as three versions (index, image, attestation), so these
+  # are at least the newest five builds: enough to go back.
   cleanup_policies {
-    id     = "keep-five"
+    id     = "keep-newest"
     action = "KEEP"
 
     most_recent_versions {
-      keep_count = 5
+      keep_count = 15
     }
   }
 
@@ -67,17 +68,22 @@ resource "google_monitoring_notification_channel" "admins" {
   depends_on = [google_project_service.api]
 }
 
+data "google_project" "this" {
+  project_id = var.project
+}
+
 module "scaler" {
   source = "../../modules/scaler"
 
   project               = var.project
+  project_number        = data.google_project.this.number # outside of the module, so that `depends_on` does not put it off
   region                = var.region
   deployment            = local.deployment
   image                 = var.scaler_image
   notification_channels = [google_monitoring_notification_channel.admins.name]
 
   settings = {
-    max_instances = 10
+    max_instances = 8
     github = {
       app_id       = var.app_id
       organization = var.organization
@@ -86,7 +92,7 @@ module "scaler" {
       {
         name   = "linux"
         labels = ["self-hosted", "linux", "x64"]
-        max    = 10
+        max    = 8
       },
     ]
   }
@@ -106,6 +112,9 @@ module "linux" {
   image          = var.runner_image
   scaler_url     = module.scaler.url
   scaler_account = module.scaler.account
-  cpu            = 2
-  memory         = "8Gi"
+
+  # A young project has 20 vCPU and 40 GiB in a region. Eight of these fit, beside the scaler and, while it is replaced, its
+  # successor. Files are memory too, so ask for more of it before you give real jobs to the pool: docs/how-to/install.md
+  cpu    = 2
+  memory = "4Gi"
 }

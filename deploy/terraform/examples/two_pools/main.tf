@@ -1,6 +1,9 @@
 # Two pools under one scaler: one for everyday jobs with a database beside them, one with a GPU. A job belongs to the pool that
 # has all of its labels and the fewest others, so only a job that asks for `gpu` takes a GPU.
 # APIs, registry and a notification channel are made here as in the minimal example, or by others before.
+#
+# All of it at once, with two scalers while one replaces the other, is 218 vCPU, 705 GiB of memory, 400 GB of disks and 4 GPUs
+# in the region. A young project has 20 vCPU, 40 GiB, 100 GB and perhaps no GPU: ask for quota first, or lower each `max`.
 
 locals {
   deployment = "ci"
@@ -12,13 +15,18 @@ locals {
   gpu        = { for number in range(1, 6) : "ci-gpu-${number}" => local.gpu_size }
 }
 
+data "google_project" "this" {
+  project_id = var.project
+}
+
 module "scaler" {
   source = "../../modules/scaler"
 
-  project    = var.project
-  region     = var.region
-  deployment = local.deployment
-  image      = var.scaler_image
+  project        = var.project
+  project_number = data.google_project.this.number
+  region         = var.region
+  deployment     = local.deployment
+  image          = var.scaler_image
 
   settings = {
     timezone      = "Europe/Berlin"
@@ -68,7 +76,7 @@ module "linux" {
   scaler_account = module.scaler.account
   cpu            = 4
   memory         = "14Gi"
-  work_disk      = "50Gi"
+  work_disk      = "10Gi" # an instance may have 10 GB until the project asks for more
 
   network = var.subnetwork == null ? null : { subnetwork = var.subnetwork, tags = ["runner"] }
 

@@ -44,6 +44,7 @@ resource "google_cloud_run_v2_worker_pool" "cell" {
   name                = each.key
   description         = "Cell of pool ${var.pool}, deployment ${var.deployment}. Made by Terraform, changed by runner-pool."
   deletion_protection = var.deletion_protection
+  launch_stage        = var.launch_stage
 
   labels = {
     runner-pool-deployment = var.deployment

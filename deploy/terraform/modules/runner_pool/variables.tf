@@ -126,23 +126,48 @@ variable "memory" {
 }
 
 variable "work_disk" {
-  description = "Size of a disk for the runner's work folder, such as 50Gi; null: the work folder is memory. The disk lives as long as the instance, so the agent empties it for each job."
+  description = "Size of a disk for the runner's work folder, such as 10Gi; null: the work folder is memory. A project has 10 GB for each instance and 100 GB in a region until it asks for more. The disk lives as long as the instance, so the agent empties it for each job."
   type        = string
   default     = null
 
   validation {
     condition     = var.work_disk == null || can(regex("^[1-9][0-9]*Gi$", var.work_disk))
-    error_message = "Write the size of the disk as a whole number with Gi, such as 50Gi."
+    error_message = "Write the size of the disk as a whole number with Gi, such as 10Gi."
   }
 }
 
 variable "gpu" {
-  description = "One GPU for each instance: `accelerator` such as nvidia-l4; null: none. The quota for GPUs is zero until asked for: docs/how-to/gpu.md."
+  description = "One GPU for each instance: `accelerator` such as nvidia-l4; null: none. The quota for GPUs may be zero until asked for: docs/how-to/gpu.md."
   type = object({
     accelerator      = optional(string, "nvidia-l4")
     zonal_redundancy = optional(bool, false)
   })
   default = null
+
+  # https://cloud.google.com/run/docs/configuring/workerpools/gpu
+  validation {
+    condition = try(var.gpu.accelerator, "") != "nvidia-l4" || try(
+      var.cpu >= 4 && tonumber(trimsuffix(trimsuffix(var.memory, "Gi"), "Mi")) * (endswith(var.memory, "Gi") ? 1024 : 1) >= 16384,
+      true,
+    )
+    error_message = "An nvidia-l4 needs at least 4 vCPU and 16Gi."
+  }
+
+  validation {
+    condition     = !startswith(try(var.gpu.accelerator, ""), "nvidia-rtx-pro-6000")
+    error_message = "An nvidia-rtx-pro-6000 needs 20 vCPU and 80Gi, and an instance of this module has 8 and 32Gi at most."
+  }
+}
+
+variable "launch_stage" {
+  description = "Cloud Run's launch stage of the cells, such as BETA, if a feature that they use is refused without it; null: Google's own default."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.launch_stage == null || contains(["ALPHA", "BETA", "GA"], coalesce(var.launch_stage, "GA"))
+    error_message = "launch_stage is ALPHA, BETA or GA."
+  }
 }
 
 variable "network" {
@@ -228,7 +253,7 @@ variable "sidecars" {
 }
 
 variable "deletion_protection" {
-  description = "Whether Terraform refuses to delete a cell. Deleting one stops what runs in it, so leave it on and use `runner-pool destroy`."
+  description = "Whether Terraform refuses to delete a cell. Deleting one stops what runs in it, so leave it on and use `runner-pool destroy`. Read once, when a cell is made."
   type        = bool
   default     = true
   nullable    = false

@@ -93,6 +93,21 @@ resource "google_logging_metric" "runner_ends" {
   }
 }
 
+# The clock's own log, so that a scaler that has never ticked, or answers nothing, is noticed too.
+# https://cloud.google.com/scheduler/docs/logging
+resource "google_logging_metric" "failed_calls" {
+  project     = var.project
+  name        = "${local.name}/failed_calls"
+  description = "Calls of the clock that the scaler did not answer, or refused."
+  filter      = "resource.type=\"cloud_scheduler_job\" AND resource.labels.job_id=\"${local.tick}\" AND severity>=ERROR"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+}
+
 resource "google_monitoring_alert_policy" "silent" {
   project               = var.project
   display_name          = "${local.name}: no tick"
@@ -100,7 +115,8 @@ resource "google_monitoring_alert_policy" "silent" {
   severity              = "CRITICAL"
   notification_channels = var.notification_channels
 
-  # Two conditions, because a log-based metric without lines may say zero or say nothing.
+  # Two conditions, because a log-based metric without lines may say zero or say nothing. Neither can be met before a first tick:
+  # https://cloud.google.com/monitoring/alerts/metric-absence. The next policy can.
   conditions {
     display_name = "no tick was told of"
 
@@ -137,6 +153,40 @@ resource "google_monitoring_alert_policy" "silent" {
   documentation {
     mime_type = "text/markdown"
     content   = "The scaler of `${var.deployment}` has not decided anything for ${var.alert_after.silent} s. Running jobs go on; queued jobs wait, and instances without a job stay and are billed. What to do: docs/how-to/alerts.md, \"no tick\"."
+  }
+}
+
+# Apart from the silence, because a clock can wait in vain while the scaler works: a call lasts as long as a sweep, and GitHub's
+# pauses can hold a sweep for longer than the clock waits.
+resource "google_monitoring_alert_policy" "unanswered" {
+  project               = var.project
+  display_name          = "${local.name}: the clock is not answered"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = var.notification_channels
+
+  # More than one in twelve minutes: a call that hangs fails after five, and the next begins then.
+  conditions {
+    display_name = "the clock's calls fail"
+
+    condition_threshold {
+      filter                  = "resource.type=\"cloud_scheduler_job\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed_calls.name}\""
+      comparison              = "COMPARISON_GT"
+      threshold_value         = 1
+      duration                = "60s"
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
+
+      aggregations {
+        alignment_period     = "720s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    content   = "Calls of the clock to the scaler of `${var.deployment}` fail. Either it does not answer at all, perhaps never did, or its sweeps take longer than five minutes. What to do: docs/how-to/alerts.md, \"the clock is not answered\"."
   }
 }
 
@@ -209,14 +259,21 @@ resource "google_monitoring_alert_policy" "lost" {
   severity              = "WARNING"
   notification_channels = var.notification_channels
 
+  # One event opens an incident, and while it is open another says nothing. So missing data count as good, and without any the
+  # incident closes after half an hour, which is the least, and not after the seven days that Google would take.
+  alert_strategy {
+    auto_close = "1800s"
+  }
+
   conditions {
     display_name = "a runner or its instance vanished under a job"
 
     condition_threshold {
-      filter          = "${local.shown}${google_logging_metric.lost.name}\""
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "0s"
+      filter                  = "${local.shown}${google_logging_metric.lost.name}\""
+      comparison              = "COMPARISON_GT"
+      threshold_value         = 0
+      duration                = "60s" # the least with which missing data can count as good
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       aggregations {
         alignment_period     = "300s"
@@ -240,14 +297,20 @@ resource "google_monitoring_alert_policy" "runner_ends" {
   severity              = "WARNING"
   notification_channels = var.notification_channels
 
+  # It closes before the next day's warning, which then is told again.
+  alert_strategy {
+    auto_close = "1800s"
+  }
+
   conditions {
     display_name = "GitHub will soon give a pool's runners no more jobs"
 
     condition_threshold {
-      filter          = "${local.shown}${google_logging_metric.runner_ends.name}\""
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "0s"
+      filter                  = "${local.shown}${google_logging_metric.runner_ends.name}\""
+      comparison              = "COMPARISON_GT"
+      threshold_value         = 0
+      duration                = "60s" # the least with which missing data can count as good
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       aggregations {
         alignment_period     = "300s"

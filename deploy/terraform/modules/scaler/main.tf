@@ -1,14 +1,11 @@
 # The scaler: a Cloud Run service with one instance that is always there, its records, its configuration and its clock.
 
-data "google_project" "this" {
-  project_id = var.project
-}
-
 locals {
   name = "${var.deployment}-scaler"
+  tick = "${local.name}-tick"
 
   # A service's URL is known before it is made: https://cloud.google.com/run/docs/triggering/https-request#deterministic
-  url = "https://${local.name}-${data.google_project.this.number}.${var.region}.run.app"
+  url = "https://${local.name}-${var.project_number}.${var.region}.run.app"
 
   config = merge(var.settings, {
     deployment = var.deployment
@@ -62,6 +59,10 @@ resource "google_secret_manager_secret" "config" {
 resource "google_secret_manager_secret_version" "config" {
   secret      = google_secret_manager_secret.config.id
   secret_data = yamlencode(local.config)
+
+  # An older version is left alone: where a new revision did not start, the one before it goes on, and reads its own version at
+  # each start of an instance.
+  deletion_policy = "ABANDON"
 
   lifecycle {
     create_before_destroy = true
@@ -162,7 +163,7 @@ resource "google_cloud_scheduler_job" "tick" {
 
   project          = var.project
   region           = coalesce(var.scheduler_region, var.region)
-  name             = "${local.name}-tick"
+  name             = local.tick
   description      = "Tells the scaler of deployment ${var.deployment} to look now."
   schedule         = "* * * * *"
   attempt_deadline = "300s"

@@ -4,6 +4,17 @@ variable "project" {
   nullable    = false
 }
 
+variable "project_number" {
+  description = "The project's number, which is part of the service's URL."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.project_number))
+    error_message = "A project's number has digits only; its id is the input project."
+  }
+}
+
 variable "region" {
   description = "The region of scaler and cells."
   type        = string
@@ -45,6 +56,13 @@ variable "settings" {
   validation {
     condition     = length(setintersection(keys(try(var.settings.github, {})), ["private_key", "webhook_secret"])) == 0
     error_message = "The App's key and the webhook's secret are values of Secret Manager secrets that this module makes; leave them out of settings."
+  }
+
+  # Each parked instance holds one request, and Cloud Run gives the one instance of the scaler a thousand at a time:
+  # https://cloud.google.com/run/docs/about-concurrency
+  validation {
+    condition     = try(tonumber(var.settings.max_instances), 100) <= 900
+    error_message = "max_instances is at most 900: each waiting instance holds one of the service's thousand requests, and webhooks, ticks and reports need the rest. Make a second deployment."
   }
 }
 

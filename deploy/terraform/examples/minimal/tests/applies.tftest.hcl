@@ -48,7 +48,7 @@ run "second" {
   }
 
   assert {
-    condition     = length(module.linux[0].cells) == 12
+    condition     = length(module.linux[0].cells) == 10
     error_message = "The pool has as many cells as its max and a fifth more."
   }
 }

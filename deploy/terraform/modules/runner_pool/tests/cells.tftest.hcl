@@ -109,8 +109,9 @@ run "an_instance_is_as_large_as_asked_for" {
 
 run "a_gpu_is_a_limit_and_an_accelerator" {
   variables {
-    cells = { gpu = 8 }
-    gpu   = {}
+    cells        = { gpu = 8 }
+    gpu          = {}
+    launch_stage = "BETA"
   }
 
   assert {
@@ -118,6 +119,7 @@ run "a_gpu_is_a_limit_and_an_accelerator" {
       google_cloud_run_v2_worker_pool.cell["gpu"].template[0].node_selector[0].accelerator == "nvidia-l4"
       && google_cloud_run_v2_worker_pool.cell["gpu"].template[0].containers[0].resources[0].limits["nvidia.com/gpu"] == "1"
       && google_cloud_run_v2_worker_pool.cell["gpu"].template[0].gpu_zonal_redundancy_disabled == true
+      && google_cloud_run_v2_worker_pool.cell["gpu"].launch_stage == "BETA"
     )
     error_message = "The GPU is not asked for as Cloud Run wants it."
   }
@@ -218,6 +220,38 @@ run "more_memory_than_the_vcpu_allow_is_refused" {
   }
 
   expect_failures = [var.memory]
+}
+
+run "a_gpu_without_its_machine_is_refused" {
+  command = plan
+
+  variables {
+    cpu    = 4
+    memory = "8Gi"
+    gpu    = {}
+  }
+
+  expect_failures = [var.gpu]
+}
+
+run "a_gpu_that_needs_a_larger_machine_is_refused" {
+  command = plan
+
+  variables {
+    gpu = { accelerator = "nvidia-rtx-pro-6000" }
+  }
+
+  expect_failures = [var.gpu]
+}
+
+run "a_launch_stage_that_cloud_run_does_not_have_is_refused" {
+  command = plan
+
+  variables {
+    launch_stage = "PREVIEW"
+  }
+
+  expect_failures = [var.launch_stage]
 }
 
 run "memory_without_a_unit_is_refused" {

@@ -1,16 +1,13 @@
 # What the module makes of its inputs, and which inputs it refuses. No cloud: the provider is a mock.
 
-mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789" }
-  }
-}
+mock_provider "google" {}
 
 variables {
-  project    = "acme-ci"
-  region     = "us-central1"
-  deployment = "ci"
-  image      = "us-central1-docker.pkg.dev/acme-ci/runner-pool/scaler:1"
+  project        = "acme-ci"
+  project_number = "123456789"
+  region         = "us-central1"
+  deployment     = "ci"
+  image          = "us-central1-docker.pkg.dev/acme-ci/runner-pool/scaler:1"
   settings = {
     github = { app_id = "Iv23liAbCdEfGhIjKlMn", organization = "acme" }
     pools  = [{ name = "linux", labels = ["self-hosted", "linux"], max = 10 }]
@@ -51,6 +48,34 @@ run "nothing_of_an_old_record_is_kept" {
       && google_storage_bucket.records.public_access_prevention == "enforced"
     )
     error_message = "An old record must not come back, and the records are nobody else's."
+  }
+}
+
+run "a_second_loss_is_told_of_too" {
+  assert {
+    condition = alltrue([
+      for policy in [google_monitoring_alert_policy.lost, google_monitoring_alert_policy.runner_ends] :
+      policy.alert_strategy[0].auto_close == "1800s"
+      && policy.conditions[0].condition_threshold[0].evaluation_missing_data == "EVALUATION_MISSING_DATA_INACTIVE"
+    ])
+    error_message = "An incident that one event opens must close by itself, or the next event is silent for seven days."
+  }
+}
+
+run "a_scaler_that_has_never_ticked_is_noticed_by_the_clock" {
+  assert {
+    condition = (
+      strcontains(google_logging_metric.failed_calls.filter, "job_id=\"${google_cloud_scheduler_job.tick[0].name}\"")
+      && strcontains(google_monitoring_alert_policy.unanswered.conditions[0].condition_threshold[0].filter, google_logging_metric.failed_calls.name)
+    )
+    error_message = "Without a first tick the absence of ticks says nothing; the failures of the clock's job must."
+  }
+}
+
+run "the_configuration_of_an_older_revision_is_left_to_it" {
+  assert {
+    condition     = google_secret_manager_secret_version.config.deletion_policy == "ABANDON"
+    error_message = "A revision that goes on because the next one did not start would lose its configuration."
   }
 }
 
@@ -105,6 +130,30 @@ run "settings_without_a_pool_are_refused" {
   }
 
   expect_failures = [var.settings]
+}
+
+run "more_instances_than_one_scaler_can_hold_the_requests_of_are_refused" {
+  command = plan
+
+  variables {
+    settings = {
+      github        = { app_id = "1", organization = "acme" }
+      pools         = [{ name = "linux", labels = ["linux"], max = 1 }]
+      max_instances = 901
+    }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "an_id_in_the_place_of_the_projects_number_is_refused" {
+  command = plan
+
+  variables {
+    project_number = "acme-ci"
+  }
+
+  expect_failures = [var.project_number]
 }
 
 run "a_long_deployment_is_refused" {
