@@ -201,6 +201,8 @@ _RULES: Mapping[type, Mapping[str, _Rule]] = {
         "requested": _counts,
         "allowed": _counts,
         "memory": _text,
+        "successor": _text,
+        "successor_until": _seconds,
         "op_nonce": _text,
     },
 }

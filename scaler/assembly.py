@@ -118,9 +118,14 @@ class Parts:
 
 
 def assemble(
-    config: Config, env: Mapping[str, str], *, follow: bool = True, memory: Memory | None = None
+    config: Config,
+    env: Mapping[str, str],
+    *,
+    follow: bool = True,
+    memory: Memory | None = None,
+    heard: Callable[[], bool] | None = None,
 ) -> Parts:
-    """A scaler for this configuration. `follow`: whether writes wait for the end of their operation.
+    """A scaler for this configuration. `follow`: whether writes wait for the end of their operation. `heard`: see Leadership.
 
     Blocks while secrets are read. Raises SecretUnreadable, GitHubRefused, RecordsUnusable.
     """
@@ -163,7 +168,7 @@ def assemble(
         clock=clock,
     )
     leadership = Leadership(
-        records, who=_own_name(), ttl_seconds=times.leader_ttl.total_seconds(), clock=clock
+        records, who=_own_name(), ttl_seconds=times.leader_ttl.total_seconds(), clock=clock, heard=heard
     )
 
     conclusions = Conclusions(registrar, told=journal.concluded, clock=clock)

@@ -1,19 +1,35 @@
-"""Which of several scaler processes decides. Only efficiency and bounds rest on it; no job's life does."""
+"""Which of several scaler processes decides. Only efficiency and bounds rest on it; no job's life does.
+
+Instances wait at one process, and only the leader has offers for them. After a deployment Cloud Run sends all callers to the new
+process and may let the old one live for many minutes, so the lead follows the callers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cell_records.deployment import DeploymentRecord, given_up, led_by
+from cell_records.deployment import DeploymentRecord, claimed, given_up, led_by
 from scaler.records import Records
 
 
 class Leadership:
     """This process's hold on the lead, renewed well before it runs out."""
 
-    def __init__(self, records: Records, *, who: str, ttl_seconds: float, clock: Callable[[], float]) -> None:
-        """`who`: a name no other process has. `clock`: seconds since the epoch, as in the records."""
+    def __init__(
+        self,
+        records: Records,
+        *,
+        who: str,
+        ttl_seconds: float,
+        clock: Callable[[], float],
+        heard: Callable[[], bool] | None = None,
+    ) -> None:
+        """`who`: a name no other process has. `clock`: seconds since the epoch, as in the records.
+
+        `heard`: whether callers reach this process; None where nobody calls, so that nothing follows from silence.
+        """
         self.who = who
+        self._heard = heard
         self._records = records
         self._ttl_seconds = ttl_seconds
         self._clock = clock
@@ -25,14 +41,21 @@ class Leadership:
         return self._clock() < self._until
 
     async def renew(self) -> bool:
-        """Take or keep the lead. Raises what the records raise; the hold then runs out by itself."""
+        """Take or keep the lead; hand it to a successor that callers reach, once they no longer reach this process.
+
+        Raises what the records raise; the hold then runs out by itself.
+        """
+        heard = None if self._heard is None else self._heard()
 
         def transition(record: DeploymentRecord) -> DeploymentRecord | None:
-            return led_by(record, who=self.who, now=self._clock(), ttl_seconds=self._ttl_seconds)
+            now, ttl = self._clock(), self._ttl_seconds
+            led = led_by(record, who=self.who, now=now, ttl_seconds=ttl, heard=heard is not False)
+            return claimed(record, who=self.who, now=now, ttl_seconds=ttl) if led is None and heard else led
 
         before = self._clock()
         kept = await self._records.change_deployment(transition)
-        self._until = before + self._ttl_seconds if kept is not None else 0.0
+        leads = kept is not None and kept.leader == self.who
+        self._until = before + self._ttl_seconds if leads else 0.0
         return self.held
 
     async def give_up(self) -> None:

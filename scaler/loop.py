@@ -30,6 +30,10 @@ CONFIRM_AFTER_SECONDS = 1.0
 # Callers with a secret that is not known make the worker pools be read no more often than this.
 CELLS_AGAIN_SECONDS = 2.0
 
+# How long cron waits for a sweep before the tick is made with what is known: Cloud Scheduler waits 300 s in our deployments and
+# counts a call without an answer as failed, which an alert is about.
+SWEEP_WAITED_FOR_SECONDS = 120.0
+
 # While nothing moves the worker pools are read this many times less often.
 IDLE_FACTOR = 6
 
@@ -188,8 +192,20 @@ class Loop:
             ) from first
 
     async def look_at_everything(self) -> TickRecord | None:
-        """What cron asks for: sweep the repositories, then tick. None when the records do not answer."""
-        await self._demand.sweep()
+        """What cron asks for: sweep the repositories, then tick. None when the records do not answer.
+
+        A sweep that takes long, because GitHub asks for a pause, say, goes on by itself.
+        """
+        sweep = asyncio.ensure_future(self._demand.sweep())
+        waits = asyncio.ensure_future(self._sleep(SWEEP_WAITED_FOR_SECONDS))
+        try:
+            await asyncio.wait({sweep, waits}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waits.cancel()
+            if not sweep.done():
+                self._in_background(sweep)
+        if sweep.done():
+            await sweep
         return await self._tick(look=True)
 
     async def look_at_cells(self) -> bool:

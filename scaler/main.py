@@ -30,6 +30,7 @@ from scaler.observability import set_up_logging
 from scaler.plan_report import plan_document, print_plan
 from scaler.refused_callers import RefusedCallers
 from scaler.service import Service
+from scaler.traffic import Traffic
 
 
 def check_config(config_path: Path, env: Mapping[str, str]) -> int:
@@ -141,7 +142,8 @@ def _code_of_cloud_run(parts: Parts) -> int:
 
 
 async def _serve(config: Config, env: Mapping[str, str]) -> int:
-    parts = assemble(config, env)
+    traffic = Traffic(monotonic=time.monotonic)
+    parts = assemble(config, env, heard=traffic.heard)
     parts.cloud.load()
     await _records_answer(parts)
     times = config.times
@@ -181,7 +183,7 @@ async def _serve(config: Config, env: Mapping[str, str]) -> int:
         )
         server = _Server(
             uvicorn.Config(
-                service.app(),
+                traffic.over(service.app()),
                 host=config.service.host,
                 port=config.service.port,
                 log_level="warning",

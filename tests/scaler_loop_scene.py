@@ -34,6 +34,7 @@ class Scene:
         self.record = idle()
         self.looks: list[bool] = []
         self.tick_gate: asyncio.Event | None = None
+        self.sweep_gate: asyncio.Event | None = None
         self.look_gate: asyncio.Event | None = None
         self.fails: dict[str, Exception] = {}
         self.sweeps = 0
@@ -74,6 +75,8 @@ class Scene:
     async def sweep(self) -> None:
         """See Queue."""
         self.sweeps += 1
+        if self.sweep_gate is not None:
+            await self.sweep_gate.wait()
         self._fail("sweep")
 
     async def look(self, repository: str) -> None:

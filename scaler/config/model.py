@@ -252,7 +252,12 @@ class Config(Section):
         False,
         description="While true no pool gets new instances or starts jobs; what runs, runs to its end",
     )
-    max_instances: int = Field(100, ge=1, le=10000, description="Most instances of all pools together")
+    max_instances: int = Field(
+        100,
+        ge=1,
+        le=10000,
+        description="Most instances of all pools together; a scaler on Cloud Run takes 1,000 calls at once, so 900 there at most",
+    )
     pools: Annotated[tuple[PoolSection, ...], Field(strict=False, min_length=1)] = Field(
         description="One entry per class of runners"
     )

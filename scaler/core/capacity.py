@@ -1,8 +1,8 @@
 """PURE: how much Cloud Run has lately been willing to start: learnt from refusals, forgotten with time.
 
-All cells of a deployment share one region and so its quota. The quota is of CPU, and pools may have machines of different
-size, so what is refused to one pool may be granted to another: a pool is held to the limit from its own first refusal on.
-What is counted are instances, whatever their size. That is coarse, and errs for minutes at most: above what was there at the
+All cells of a deployment share one region and so its quota. The quotas are of CPU and memory, and pools may have machines of
+different size, so what is refused to one pool may be granted to another: a pool is held to the limit from its own first refusal
+on. What is counted are instances, whatever their size. That is coarse, and errs for minutes at most: above what was there at the
 last refusal one cell at a time is tried, more and more rarely, and the first success ends it.
 """
 

@@ -102,6 +102,69 @@ async def test_a_leader_that_gives_up_makes_room_at_once(candidates: Candidates)
     assert await candidates.second.renew()
 
 
+class Called(Candidates):
+    """The same, where callers reach the second or the first."""
+
+    def __init__(self) -> None:
+        self.reached = "first"
+        super().__init__()
+
+    def named(self, who: str) -> Leadership:
+        return Leadership(
+            records_over(self.store),
+            who=who,
+            ttl_seconds=TTL,
+            clock=self.clock,
+            heard=lambda: self.reached in (who, "both"),
+        )
+
+    async def after_a_renewal_each(self) -> tuple[bool, bool]:
+        """Who leads."""
+        self.clock.now += 5.0
+        for each in (self.first, self.second):
+            await each.renew()
+        return self.first.held, self.second.held
+
+
+async def test_the_lead_follows_the_callers() -> None:
+    """Instances wait at the process that they reach, and only the leader has offers: an old revision must not keep the lead."""
+    both = Called()
+    for reached, expected in (
+        ("first", [(True, False)] * 3),
+        ("both", [(True, False)] * 3),
+        ("second", [(False, True)] * 3),
+        ("nobody", [(False, True)] * 3),
+        # The word that was left while it was not yet so is used at the next renewal, or one later.
+        ("first", [(False, False), (True, False)]),
+    ):
+        both.reached = reached
+        assert [await both.after_a_renewal_each() for _ in expected] == expected, reached
+
+
+async def test_a_successor_that_was_reached_long_ago_gets_nothing() -> None:
+    """It may have died since."""
+    both = Called()
+    both.reached = "both"
+    assert await both.after_a_renewal_each() == (True, False)
+    both.reached = "nobody"
+    both.clock.now += TTL + 1.0
+    assert await both.first.renew()
+
+
+async def test_a_scaler_that_nobody_calls_neither_asks_for_the_lead_nor_yields_it(
+    candidates: Candidates,
+) -> None:
+    """Run by cron, silence says nothing."""
+    await candidates.first.renew()
+    await candidates.second.renew()
+    assert (await records_over(candidates.store).deployment()).successor == ""
+    called = Called()
+    called.store = candidates.store
+    called.reached = "second"
+    await called.named("second").renew()
+    assert await candidates.first.renew()
+
+
 async def test_giving_up_takes_nothing_from_another(candidates: Candidates) -> None:
     await candidates.first.renew()
     await candidates.second.give_up()

@@ -14,7 +14,12 @@ from cell_records.record import CellState
 from scaler.core.model import Close, Decision, Raise, Reason
 from scaler.errors import LoopBroken, PromiseBroken
 from scaler.lease_ends import LeaseEnded, LeaseOutcome
-from scaler.loop import CONFIRM_AFTER_SECONDS, IDLE_FACTOR, SHORTEST_BETWEEN_TICKS_SECONDS
+from scaler.loop import (
+    CONFIRM_AFTER_SECONDS,
+    IDLE_FACTOR,
+    SHORTEST_BETWEEN_TICKS_SECONDS,
+    SWEEP_WAITED_FOR_SECONDS,
+)
 from scaler.reconciler import TickRecord
 from tests.factories import NOW, REPOSITORY, a_cell, an_open_cell, demand, seen
 from tests.scaler_loop_scene import CELLS, DEMAND, IDLE_PICTURE, LATER, RENEWAL, Scene, idle
@@ -247,6 +252,21 @@ async def test_looking_at_everything_sweeps_first_and_then_ticks_with_a_reading(
     del scene.fails["sweep"]
     assert await scene.loop.look_at_everything() is scene.record
     assert scene.looks == [True]
+
+
+async def test_cron_is_answered_though_a_sweep_takes_long_and_the_sweep_goes_on(scene: Scene) -> None:
+    scene.sweep_gate = asyncio.Event()
+    look = asyncio.ensure_future(scene.loop.look_at_everything())
+    await a_few_turns()
+    await scene.passes(SWEEP_WAITED_FOR_SECONDS - 1.0)
+    assert (look.done(), scene.looks) == (False, [])
+    await scene.passes(1.0)
+    assert await look is scene.record
+    assert scene.looks == [True]
+    scene.fails["sweep"] = ValueError("it was still under way")
+    scene.sweep_gate.set()
+    with pytest.raises(LoopBroken, match="still under way"):
+        await scene.loop.run()
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("no answer"), PromiseBroken("dropped")])
