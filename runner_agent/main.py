@@ -4,7 +4,7 @@ import os
 import queue
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from runner_agent.account import check_separation, runner_account
 from runner_agent.child import Child, adopt_orphans, hide_own_environment
@@ -39,7 +39,7 @@ def main() -> int:
     env = dict(os.environ)
     journal = Journal(write=write_to_standard_output, wall_clock=time.time)
     try:
-        reason = run(env, inbox=inbox, journal=journal)
+        reason = run(env, inbox=inbox, asked_to_leave=asked.wait, journal=journal)
     except SettingsError as error:
         for problem in error.problems:
             journal.error(problem)
@@ -56,8 +56,13 @@ def main() -> int:
     return reason.value
 
 
-def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason:
-    """Run one boot to its end. Raises AgentError before anything has started, if it may not start."""
+def run(
+    env: Mapping[str, str], *, inbox: Inbox, asked_to_leave: Callable[[float], bool], journal: Journal
+) -> ExitReason:
+    """Run one boot to its end. Raises AgentError before anything has started, if it may not start.
+
+    `asked_to_leave(seconds)` waits at most that long for SIGTERM and says whether it came.
+    """
     clock = clock_that_counts_suspension
     born = clock()
     settings = load_settings(env)
@@ -72,8 +77,10 @@ def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason
         )
     if isinstance(settings.registration, LeasedSettings):
         check_separation(account, allow_same_user=settings.allow_same_user)
-    if settings.work_folder:
-        prepare_work_folder(settings.work_folder, account)
+    if settings.work_folder and not prepare_work_folder(
+        settings.work_folder, account, asked_to_leave=asked_to_leave, clock=clock, journal=journal
+    ):
+        return ExitReason.STOPPED_PARKED
     if not adopt_orphans():
         journal.warning(
             "this kernel does not let us adopt orphans; what a job leaves behind may outlive its lease"
