@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from runner_agent.account import check_separation, runner_account
-from runner_agent.child import Child, adopt_orphans, hide_own_environment
+from runner_agent.child import Child, adopt_orphans, forbid_new_privileges, hide_own_environment
 from runner_agent.contract import ExitReason
 from runner_agent.errors import AgentError, SettingsError
 from runner_agent.lifecycle.states import Timing
@@ -34,10 +34,16 @@ _PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS = 5.0, 15.0
 def main() -> int:
     """Run the agent of this process; returns its exit code (docs/reference/agent.md)."""
     hide_own_environment()
+    nothing_gives_privileges = forbid_new_privileges()
     inbox: Inbox = queue.SimpleQueue()
     asked = listen_to_signals(inbox)
     env = dict(os.environ)
     journal = Journal(write=write_to_standard_output, wall_clock=time.time)
+    if not nothing_gives_privileges:
+        journal.warning(
+            "this kernel does not let us forbid new privileges (no_new_privs): a program with a setuid bit could make a workflow "
+            "step root, who can read this agent's secrets; take every such bit out of the image (find / -perm /6000)"
+        )
     try:
         reason = run(env, inbox=inbox, asked_to_leave=asked.wait, journal=journal)
     except SettingsError as error:
