@@ -24,9 +24,12 @@ from runner_agent.settings import (
 )
 from runner_agent.signals import listen_to_signals
 from runner_agent.supervisor import Inbox, Supervisor
+from runner_agent.used_mark import UsedMark
 from runner_agent.work_folder import prepare_work_folder
 
-_LIKELY_AGAIN = frozenset({ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.INTERNAL})
+_LIKELY_AGAIN = frozenset(
+    {ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.USED_CONTAINER, ExitReason.INTERNAL}
+)
 """Cloud Run replaces a container that exits; for these the next one will say the same."""
 _PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS = 5.0, 15.0
 
@@ -83,6 +86,10 @@ def run(
         )
     if isinstance(settings.registration, LeasedSettings):
         check_separation(account, allow_same_user=settings.allow_same_user)
+    mark = UsedMark(
+        settings.used_mark, boot=boot.boot, allow_used=settings.allow_used_container, journal=journal
+    )
+    mark.check()
     if settings.work_folder and not prepare_work_folder(
         settings.work_folder, account, asked_to_leave=asked_to_leave, clock=clock, journal=journal
     ):
@@ -107,6 +114,7 @@ def run(
         inbox=inbox,
         requester=requester,
         child=Child(command=settings.runner_command, home=settings.runner_home, account=account),
+        mark_used=mark.make,
         account=account,
         env=env,
         secret_names=secret_names,

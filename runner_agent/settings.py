@@ -33,6 +33,8 @@ RUNNER_COMMAND = "RUNNER_POOL_RUNNER_COMMAND"
 RUNNER_HOME = "RUNNER_POOL_RUNNER_HOME"
 RUNNER_USER = "RUNNER_POOL_RUNNER_USER"
 WORK_FOLDER = "RUNNER_POOL_WORK_FOLDER"
+USED_MARK = "RUNNER_POOL_USED_MARK"
+ALLOW_USED_CONTAINER = "RUNNER_POOL_ALLOW_USED_CONTAINER"
 ALLOW_SAME_USER = "RUNNER_POOL_ALLOW_SAME_USER"
 MAX_LIFETIME = "RUNNER_POOL_MAX_LIFETIME"
 DEPLOYMENT = "RUNNER_POOL_DEPLOYMENT"
@@ -66,6 +68,8 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         RUNNER_HOME: "/home/runner",
         RUNNER_USER: "runner",
         WORK_FOLDER: "",
+        USED_MARK: "",
+        ALLOW_USED_CONTAINER: "yes",
         ALLOW_SAME_USER: "no",
         MAX_LIFETIME: "12h",
         DEPLOYMENT: "",
@@ -131,6 +135,9 @@ class Settings:
     runner_user: str
     work_folder: str
     """Empty: the runner makes one in its home."""
+    used_mark: str
+    """Empty: nobody looks whether the container is fresh."""
+    allow_used_container: bool
     allow_same_user: bool
     max_lifetime_seconds: float
     metadata_host: str
@@ -155,6 +162,8 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         runner_home=reader.parsed(RUNNER_HOME, absolute, "write an absolute path"),
         runner_user=reader.required(RUNNER_USER, "name the runner's account, or leave it out"),
         work_folder=reader.parsed(WORK_FOLDER, absolute_or_none, "write an absolute path, or leave it out"),
+        used_mark=reader.parsed(USED_MARK, absolute_or_none, "write an absolute path, or leave it out"),
+        allow_used_container=reader.parsed(ALLOW_USED_CONTAINER, yes_or_no, "write yes or no"),
         allow_same_user=reader.parsed(ALLOW_SAME_USER, yes_or_no, "write yes or no"),
         max_lifetime_seconds=reader.duration(MAX_LIFETIME),
         metadata_host=reader.required(METADATA_HOST, "name the metadata server, or leave it out"),
@@ -271,5 +280,11 @@ class _Reader:
             raise SettingsError(self._problems)
 
 
-_PLACEHOLDERS = {SCALER_URL: "http://localhost", GITHUB_APP_KEY: "env:NONE", LABELS: "none", WORK_FOLDER: "/"}
+_PLACEHOLDERS = {
+    SCALER_URL: "http://localhost",
+    GITHUB_APP_KEY: "env:NONE",
+    LABELS: "none",
+    WORK_FOLDER: "/",
+    USED_MARK: "/",
+}
 """Stand in for a value that was reported as a problem, so that the other problems are found too."""
