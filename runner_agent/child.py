@@ -18,6 +18,7 @@ from runner_agent.process_tree import Process, all_below, is_worker, read_proces
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 """https://man7.org/linux/man-pages/man2/prctl.2.html"""
 
 
@@ -29,6 +30,16 @@ def adopt_orphans() -> bool:
 def hide_own_environment() -> bool:
     """Close our /proc/PID/environ and ptrace to every account but root, even to our own; False if impossible."""
     return _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def forbid_new_privileges() -> bool:
+    """From here on no program's setuid bit and no file's capability gives us or anything below us a right; False if impossible.
+
+    For ever, and also where the platform does not do it: GitHub's image lets the runner's account become root with sudo. Changing
+    to that account is no new right. Call it before any thread is started: a thread inherits it, one that lives does not get it.
+    https://docs.kernel.org/userspace-api/no_new_privs.html
+    """
+    return _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ class ExitReason(Enum):
     INTERNAL = 70
     SAME_USER = 77
     BAD_SETTINGS = 78
+    USED_CONTAINER = 79
 
     @property
     def word(self) -> str:

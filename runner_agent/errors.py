@@ -27,6 +27,12 @@ class SameUserError(AgentError):
     reason = ExitReason.SAME_USER
 
 
+class UsedContainerError(AgentError):
+    """A job has run in this container before, and that was not allowed."""
+
+    reason = ExitReason.USED_CONTAINER
+
+
 class RegistrationError(Exception):
     """A request of the agent to its registration had no success; asking again later may have."""
 

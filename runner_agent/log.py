@@ -39,9 +39,9 @@ class Journal:
         self._labels = {**self._labels, **labels}
 
     def hide(self, secret: str) -> None:
-        """Never let this text through."""
+        """Never let this text through, nor its form in quotes, in which errors like to show a value."""
         if len(secret) >= _SHORTEST_SECRET:
-            self._secrets = (*self._secrets, secret)
+            self._secrets = tuple(dict.fromkeys((*self._secrets, secret, repr(secret)[1:-1])))
 
     def info(self, message: str, **labels: str) -> None:
         """Something normal that people may want to follow."""

@@ -4,10 +4,10 @@ import os
 import queue
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from runner_agent.account import check_separation, runner_account
-from runner_agent.child import Child, adopt_orphans, hide_own_environment
+from runner_agent.child import Child, adopt_orphans, forbid_new_privileges, hide_own_environment
 from runner_agent.contract import ExitReason
 from runner_agent.errors import AgentError, SettingsError
 from runner_agent.lifecycle.states import Timing
@@ -24,9 +24,12 @@ from runner_agent.settings import (
 )
 from runner_agent.signals import listen_to_signals
 from runner_agent.supervisor import Inbox, Supervisor
+from runner_agent.used_mark import UsedMark
 from runner_agent.work_folder import prepare_work_folder
 
-_LIKELY_AGAIN = frozenset({ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.INTERNAL})
+_LIKELY_AGAIN = frozenset(
+    {ExitReason.BAD_SETTINGS, ExitReason.SAME_USER, ExitReason.USED_CONTAINER, ExitReason.INTERNAL}
+)
 """Cloud Run replaces a container that exits; for these the next one will say the same."""
 _PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS = 5.0, 15.0
 
@@ -34,12 +37,18 @@ _PAUSE_LEAST_SECONDS, _PAUSE_MOST_SECONDS = 5.0, 15.0
 def main() -> int:
     """Run the agent of this process; returns its exit code (docs/reference/agent.md)."""
     hide_own_environment()
+    nothing_gives_privileges = forbid_new_privileges()
     inbox: Inbox = queue.SimpleQueue()
     asked = listen_to_signals(inbox)
     env = dict(os.environ)
     journal = Journal(write=write_to_standard_output, wall_clock=time.time)
+    if not nothing_gives_privileges:
+        journal.warning(
+            "this kernel does not let us forbid new privileges (no_new_privs): a program with a setuid bit could make a workflow "
+            "step root, who can read this agent's secrets; take every such bit out of the image (find / -perm /6000)"
+        )
     try:
-        reason = run(env, inbox=inbox, journal=journal)
+        reason = run(env, inbox=inbox, asked_to_leave=asked.wait, journal=journal)
     except SettingsError as error:
         for problem in error.problems:
             journal.error(problem)
@@ -56,8 +65,13 @@ def main() -> int:
     return reason.value
 
 
-def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason:
-    """Run one boot to its end. Raises AgentError before anything has started, if it may not start."""
+def run(
+    env: Mapping[str, str], *, inbox: Inbox, asked_to_leave: Callable[[float], bool], journal: Journal
+) -> ExitReason:
+    """Run one boot to its end. Raises AgentError before anything has started, if it may not start.
+
+    `asked_to_leave(seconds)` waits at most that long for SIGTERM and says whether it came.
+    """
     clock = clock_that_counts_suspension
     born = clock()
     settings = load_settings(env)
@@ -72,8 +86,14 @@ def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason
         )
     if isinstance(settings.registration, LeasedSettings):
         check_separation(account, allow_same_user=settings.allow_same_user)
-    if settings.work_folder:
-        prepare_work_folder(settings.work_folder, account)
+    mark = UsedMark(
+        settings.used_mark, boot=boot.boot, allow_used=settings.allow_used_container, journal=journal
+    )
+    mark.check()
+    if settings.work_folder and not prepare_work_folder(
+        settings.work_folder, account, asked_to_leave=asked_to_leave, clock=clock, journal=journal
+    ):
+        return ExitReason.STOPPED_PARKED
     if not adopt_orphans():
         journal.warning(
             "this kernel does not let us adopt orphans; what a job leaves behind may outlive its lease"
@@ -94,6 +114,7 @@ def run(env: Mapping[str, str], *, inbox: Inbox, journal: Journal) -> ExitReason
         inbox=inbox,
         requester=requester,
         child=Child(command=settings.runner_command, home=settings.runner_home, account=account),
+        mark_used=mark.make,
         account=account,
         env=env,
         secret_names=secret_names,

@@ -3,15 +3,26 @@
 All problems are reported at once, each with the variable's name, what was found and the remedy.
 """
 
-import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from runner_agent.errors import SettingsError
+from runner_agent.setting_values import (
+    absolute,
+    absolute_or_none,
+    anonymous,
+    any_url,
+    command,
+    labels,
+    positive_duration,
+    positive_integer,
+    reference,
+    secure_url,
+    visible,
+    yes_or_no,
+)
 
 REGISTRATION = "RUNNER_POOL_REGISTRATION"
 SCALER_URL = "RUNNER_POOL_SCALER_URL"
@@ -22,6 +33,8 @@ RUNNER_COMMAND = "RUNNER_POOL_RUNNER_COMMAND"
 RUNNER_HOME = "RUNNER_POOL_RUNNER_HOME"
 RUNNER_USER = "RUNNER_POOL_RUNNER_USER"
 WORK_FOLDER = "RUNNER_POOL_WORK_FOLDER"
+USED_MARK = "RUNNER_POOL_USED_MARK"
+ALLOW_USED_CONTAINER = "RUNNER_POOL_ALLOW_USED_CONTAINER"
 ALLOW_SAME_USER = "RUNNER_POOL_ALLOW_SAME_USER"
 MAX_LIFETIME = "RUNNER_POOL_MAX_LIFETIME"
 DEPLOYMENT = "RUNNER_POOL_DEPLOYMENT"
@@ -55,6 +68,8 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         RUNNER_HOME: "/home/runner",
         RUNNER_USER: "runner",
         WORK_FOLDER: "",
+        USED_MARK: "",
+        ALLOW_USED_CONTAINER: "yes",
         ALLOW_SAME_USER: "no",
         MAX_LIFETIME: "12h",
         DEPLOYMENT: "",
@@ -76,9 +91,6 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every variable the agent reads, with its default; docs/reference/agent.md is the table for people."""
-
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Value = TypeVar("Value")
 
@@ -123,6 +135,9 @@ class Settings:
     runner_user: str
     work_folder: str
     """Empty: the runner makes one in its home."""
+    used_mark: str
+    """Empty: nobody looks whether the container is fresh."""
+    allow_used_container: bool
     allow_same_user: bool
     max_lifetime_seconds: float
     metadata_host: str
@@ -143,25 +158,18 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         registration=registration,
         cell=_cell(reader),
         revision=reader.text(REVISION),
-        runner_command=reader.parsed(RUNNER_COMMAND, _command, "write a command as a shell would read it"),
-        runner_home=reader.parsed(RUNNER_HOME, _absolute, "write an absolute path"),
+        runner_command=reader.parsed(RUNNER_COMMAND, command, "write a command as a shell would read it"),
+        runner_home=reader.parsed(RUNNER_HOME, absolute, "write an absolute path"),
         runner_user=reader.required(RUNNER_USER, "name the runner's account, or leave it out"),
-        work_folder=reader.parsed(WORK_FOLDER, _absolute_or_none, "write an absolute path, or leave it out"),
-        allow_same_user=reader.parsed(ALLOW_SAME_USER, _yes_or_no, "write yes or no"),
+        work_folder=reader.parsed(WORK_FOLDER, absolute_or_none, "write an absolute path, or leave it out"),
+        used_mark=reader.parsed(USED_MARK, absolute_or_none, "write an absolute path, or leave it out"),
+        allow_used_container=reader.parsed(ALLOW_USED_CONTAINER, yes_or_no, "write yes or no"),
+        allow_same_user=reader.parsed(ALLOW_SAME_USER, yes_or_no, "write yes or no"),
         max_lifetime_seconds=reader.duration(MAX_LIFETIME),
         metadata_host=reader.required(METADATA_HOST, "name the metadata server, or leave it out"),
     )
     reader.raise_problems()
     return settings
-
-
-def duration_seconds(text: str) -> float:
-    """`90s`, `5m`, `12h`, `1h30m`, `2d` in seconds. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is not a duration")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _cell(reader: "_Reader") -> str:
@@ -182,12 +190,12 @@ def _cell(reader: "_Reader") -> str:
 def _leased(reader: "_Reader") -> LeasedSettings:
     remedy = "set it in the template of the worker pool"
     url = reader.parsed(
-        SCALER_URL, _secure_url, "write https://… (http:// only to this very machine)", required=remedy
+        SCALER_URL, secure_url, "write https://… (http:// only to this very machine)", required=remedy
     )
     return LeasedSettings(
         scaler_url=url,
         audience=reader.text(SCALER_AUDIENCE) or url,
-        cell_secret=reader.required(CELL_SECRET, remedy),
+        cell_secret=reader.secret(CELL_SECRET, remedy),
     )
 
 
@@ -197,18 +205,18 @@ def _direct(reader: "_Reader") -> DirectSettings:
         deployment=reader.required(DEPLOYMENT, remedy),
         pool=reader.required(POOL, remedy),
         records=reader.required(RECORDS, f"{remedy}, for example gs://acme-ci-records/linux"),
-        storage_endpoint=reader.parsed(STORAGE_ENDPOINT, _secure_url, "write https://…, or leave it out"),
+        storage_endpoint=reader.parsed(STORAGE_ENDPOINT, secure_url, "write https://…, or leave it out"),
         storage_anonymous=reader.parsed(
-            STORAGE_CREDENTIALS, _anonymous, "write application-default, or anonymous for a stand-in"
+            STORAGE_CREDENTIALS, anonymous, "write application-default, or anonymous for a stand-in"
         ),
-        github_url=reader.parsed(GITHUB_URL, _any_url, "write https://…"),
+        github_url=reader.parsed(GITHUB_URL, any_url, "write https://…"),
         app_id=reader.required(GITHUB_APP_ID, remedy),
         app_key=reader.parsed(
-            GITHUB_APP_KEY, _reference, "write file:…, env:… or secretmanager:…", required=remedy
+            GITHUB_APP_KEY, reference, "write file:…, env:… or secretmanager:…", required=remedy
         ),
         scope=reader.required(GITHUB_SCOPE, f"{remedy}: acme or acme/widgets"),
-        runner_group=reader.parsed(RUNNER_GROUP, _positive_integer, "write the number of a runner group"),
-        labels=reader.parsed(LABELS, _labels, "write labels with commas between", required=remedy),
+        runner_group=reader.parsed(RUNNER_GROUP, positive_integer, "write the number of a runner group"),
+        labels=reader.parsed(LABELS, labels, "write labels with commas between", required=remedy),
         job_timeout_seconds=reader.duration(JOB_TIMEOUT),
         listen_max_seconds=reader.duration(LISTEN_MAX),
     )
@@ -232,6 +240,18 @@ class _Reader:
             self.problem(name, "it is not set", remedy)
         return value
 
+    def secret(self, name: str, remedy: str) -> str:
+        """The value, which must be there. Nothing is cut off its ends: the other side compares it to the letter."""
+        value = self._env.get(name, "")
+        if not value.strip():
+            self.problem(name, "it is not set", remedy)
+            return ""
+        try:
+            return visible(value)
+        except ValueError as error:
+            self.problem(name, str(error), "write another one there, such as that of `openssl rand -hex 32`")
+            return ""
+
     def parsed(
         self, name: str, parse: Callable[[str], Value], remedy: str, *, required: str | None = None
     ) -> Value:
@@ -248,7 +268,7 @@ class _Reader:
 
     def duration(self, name: str) -> float:
         """Seconds."""
-        return self.parsed(name, _positive_duration, "write a duration such as 90s, 5m or 12h")
+        return self.parsed(name, positive_duration, "write a duration such as 90s, 5m or 12h")
 
     def problem(self, name: str, what: str, remedy: str) -> None:
         """Remember one problem."""
@@ -260,80 +280,11 @@ class _Reader:
             raise SettingsError(self._problems)
 
 
-_PLACEHOLDERS = {SCALER_URL: "http://localhost", GITHUB_APP_KEY: "env:NONE", LABELS: "none", WORK_FOLDER: "/"}
+_PLACEHOLDERS = {
+    SCALER_URL: "http://localhost",
+    GITHUB_APP_KEY: "env:NONE",
+    LABELS: "none",
+    WORK_FOLDER: "/",
+    USED_MARK: "/",
+}
 """Stand in for a value that was reported as a problem, so that the other problems are found too."""
-
-
-def _positive_duration(text: str) -> float:
-    seconds = duration_seconds(text)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} is no time at all")
-    return seconds
-
-
-def _command(text: str) -> tuple[str, ...]:
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise ValueError(f"{text!r} cannot be split into words ({error})") from error
-    if not words:
-        raise ValueError("it holds no command")
-    return words
-
-
-def _absolute(text: str) -> str:
-    if not text.startswith("/"):
-        raise ValueError(f"{text!r} is not an absolute path")
-    return text
-
-
-def _absolute_or_none(text: str) -> str:
-    return _absolute(text) if text else ""
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in {"yes", "no"}:
-        raise ValueError(f"{text!r} is neither yes nor no")
-    return text.lower() == "yes"
-
-
-def _positive_integer(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise ValueError(f"{text!r} is not a positive whole number")
-    return int(text)
-
-
-def _labels(text: str) -> tuple[str, ...]:
-    labels = tuple(label.strip() for label in text.split(",") if label.strip())
-    if not labels:
-        raise ValueError(f"{text!r} holds no label")
-    return labels
-
-
-def _reference(text: str) -> str:
-    scheme, _, rest = text.partition(":")
-    if scheme not in {"file", "env", "secretmanager"} or not rest:
-        # The value itself may be a key that somebody pasted here, so it is not repeated.
-        raise ValueError("it is not a reference to a secret")
-    return text
-
-
-def _any_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{text!r} is not a URL")
-    return text.rstrip("/")
-
-
-def _secure_url(text: str) -> str:
-    url = _any_url(text)
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError(f"{text!r} would send credentials in the clear")
-    return url
-
-
-def _anonymous(text: str) -> bool:
-    if text not in {"application-default", "anonymous"}:
-        raise ValueError(f"{text!r} names no credentials")
-    return text == "anonymous"

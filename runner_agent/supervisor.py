@@ -54,7 +54,7 @@ Inbox = queue.SimpleQueue[Event | ChildrenChanged | Fault]
 
 
 class Supervisor:
-    """Runs the lifecycle of one boot."""
+    """Runs the lifecycle of one boot. `mark_used` comes before the runner's start; its OSError is as one of that start."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Supervisor:
         inbox: Inbox,
         requester: Requester,
         child: Child,
+        mark_used: Callable[[], None],
         account: Account,
         env: Mapping[str, str],
         secret_names: Collection[str],
@@ -72,6 +73,7 @@ class Supervisor:
         self._inbox = inbox
         self._requester = requester
         self._child = child
+        self._mark_used = mark_used
         self._account = account
         self._env = env
         self._secret_names = secret_names
@@ -159,6 +161,7 @@ class Supervisor:
             secret_names=self._secret_names,
         )
         try:
+            self._mark_used()
             output = self._child.start(environment)
         except OSError as error:
             self._inbox.put(RunnerNotStarted(why=f"the runner could not be started: {error}"))

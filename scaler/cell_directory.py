@@ -67,9 +67,20 @@ def cell_in(
         fault = "Cloud Run does not say its instance count; set one by hand"
     elif worker_pool.service_account is None:
         fault = "its template names no service account, so callers cannot be told apart; give it one without any role"
+    elif not _can_be_sent(worker_pool.cell_secret):
+        fault = (
+            "its secret holds white space, a line break or a character that is not ASCII, so its instances cannot send it; "
+            "give it another one, such as that of `openssl rand -hex 32`"
+        )
     return Cell(
         name=worker_pool.id, pool=pool, size=size, worker_pool=worker_pool, read_at=read_at, fault=fault
     )
+
+
+def _can_be_sent(secret: Secret | None) -> bool:
+    """Whether it is fit for an HTTP header to the letter: agents refuse to start with any other, none is another matter."""
+    text = "" if secret is None else secret.reveal()
+    return all("!" <= character <= "~" for character in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,8 +71,14 @@ class HttpExchange:
             headers = {"Connection": "close", "User-Agent": "runner-pool-agent", **request.headers}
             connection.request(request.method, target or "/", body=request.body, headers=headers)
             return _reply(connection, ends_at)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            # The error's text never holds a header: neither http.client nor ssl quotes what we send.
+        except ValueError as error:
+            # http.client quotes a header that it refuses, and ours hold secrets: neither the error nor a word of it goes on.
+            raise UnreachableError(
+                f"the request to {parts.hostname} could not be written, or its reply not be read ({type(error).__name__}); "
+                "probably a secret or a token holds a character that no HTTP header carries: renew it"
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            # These texts never hold a header of ours.
             raise UnreachableError(
                 f"{parts.hostname} did not answer: {type(error).__name__}: {error}"
             ) from error

@@ -17,7 +17,9 @@ from tests.images.tools import Engine
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-PLAIN, RUNNER_BASE, PYTHON_BASE = "localhost/plain", "localhost/base-runner", "localhost/base-python"
+PLAIN, BARE_BASE, RUNNER_BASE, PYTHON_BASE = (
+    f"localhost/{name}" for name in ("plain", "base-bare", "base-runner", "base-python")
+)
 PACKAGES = "ca-certificates,sudo"
 OLDEST_SECONDS = 7 * 86_400.0
 """An older archive is made anew: its packages may no longer be at the mirror."""
@@ -29,8 +31,9 @@ def import_plain_system(engine: Engine) -> None:
 
 
 def build_bases(engine: Engine) -> None:
-    """Make the two images that stand for the vendors' ones."""
-    engine.build(HERE / "base-runner.Dockerfile", ROOT, tag=RUNNER_BASE, base=PLAIN)
+    """Make the two images that stand for the vendors' ones, and one that is as bare as a runner's base may be."""
+    engine.build(HERE / "base-bare.Dockerfile", ROOT, tag=BARE_BASE, base=PLAIN)
+    engine.build(HERE / "base-runner.Dockerfile", HERE, tag=RUNNER_BASE, base=BARE_BASE)
     engine.build(HERE / "base-python.Dockerfile", HERE, tag=PYTHON_BASE, base=PLAIN)
 
 

@@ -61,7 +61,7 @@ def images(engine: Engine) -> Images:
         )
     sizes = {
         name: f"{engine.size_megabytes(name):.0f} MB"
-        for name in (bases.PLAIN, bases.PYTHON_BASE, RUNNER, SCALER)
+        for name in (bases.PLAIN, bases.BARE_BASE, bases.RUNNER_BASE, bases.PYTHON_BASE, RUNNER, SCALER)
     }
     sys.stderr.write(f"\nimages ({engine.driver}): {made.took}; sizes: {sizes}\n")
     return made

@@ -63,7 +63,10 @@ class Engine:
         return [*self._command("podman"), *settings, "--cgroup-manager", "cgroupfs"]
 
     def run_command(self, *options: str) -> list[str]:
-        """`podman run` in the foreground, as near to what Cloud Run gives a container as this machine allows."""
+        """`podman run` in the foreground, as near to what Cloud Run gives a container as this machine allows.
+
+        But without `no-new-privileges`, which Cloud Run has: our own programs have to hold without it.
+        """
         return [
             "env",
             f"CONTAINERS_CONF={self.environment['CONTAINERS_CONF']}",
@@ -72,7 +75,6 @@ class Engine:
             "--rm",
             "--pull=never",
             "--network=host",
-            "--security-opt=no-new-privileges",
             "--cap-drop=all",
             *options,
         ]

@@ -3,6 +3,7 @@
 AGENT_TIMING          JSON object of fields of runner_agent.lifecycle.states.Timing
 AGENT_FAULT_AT        name of an event class at which the lifecycle raises
 AGENT_MEMORY_COUNTER  file that is read in the place of the kernel's counters of kills for want of memory
+AGENT_PRCTL_LACKS     number of an option of prctl that this kernel does not have
 AGENT_UID             become this account first; after the imports, since it may not be able to read Python's own files
 """
 
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from unittest.mock import patch
 
+import runner_agent.child
 import runner_agent.main
 import runner_agent.registration.leased
 import runner_agent.supervisor
@@ -25,6 +27,7 @@ from runner_agent.lifecycle.states import State, Timing
 from runner_agent.memory_kills import memory_kills
 
 PR_SET_DUMPABLE = 4
+true_prctl = runner_agent.child._prctl
 
 
 def faulty_step(state: State, event: Event, now: float, timing: Timing) -> tuple[State, Sequence[Action]]:
@@ -42,6 +45,11 @@ def become(uid: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
+def prctl_of_an_older_kernel(option: int, value: int) -> bool:
+    """As `_prctl` answers for an option that the kernel has never heard of."""
+    return str(option) != os.environ.get("AGENT_PRCTL_LACKS") and true_prctl(option, value)
+
+
 if __name__ == "__main__":
     if os.environ.get("AGENT_UID"):
         become(int(os.environ["AGENT_UID"]))
@@ -52,5 +60,6 @@ if __name__ == "__main__":
         patch("runner_agent.main.Timing", altered),
         patch("runner_agent.supervisor.step", faulty_step),
         patch("runner_agent.child.memory_kills", counted),
+        patch("runner_agent.child._prctl", prctl_of_an_older_kernel),
     ):
         sys.exit(runner_agent.main.main())

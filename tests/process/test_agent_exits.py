@@ -308,3 +308,15 @@ def test_no_secret_is_ever_logged(scaler: StubScaler, tmp_path: Path) -> None:
         assert agent.wait() == ExitReason.FINISHED.value
     assert "*** and ***" in agent.messages
     assert not any(JIT in line or SECRET in line for line in agent.lines)
+
+
+@pytest.mark.parametrize("secret", ["AAAA\nBBBB", "AAAABBBB\n"], ids=["in the middle", "at the end"])
+def test_a_secret_with_a_line_break_is_a_wrong_setting_and_not_told(
+    scaler: StubScaler, tmp_path: Path, secret: str
+) -> None:
+    """No caller could send it as it stands in the template."""
+    with running_agent(scaler, tmp_path, settings={"RUNNER_POOL_CELL_SECRET": secret}) as agent:
+        assert agent.wait() == ExitReason.BAD_SETTINGS.value
+    assert any("RUNNER_POOL_CELL_SECRET: it holds white space" in message for message in agent.messages)
+    assert not any("AAAA" in line or "BBBB" in line for line in agent.lines)
+    assert scaler.requests == []

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,41 @@ def test_roots_agent_gives_the_runner_another_account_which_cannot_look_into_the
     assert said(agent, "names") == f"{entry.pw_name} {entry.pw_name}"
     assert said(agent, "environ of the agent") == "closed"
     assert said(agent, "memory of the agent") == "closed"
+
+
+@as_root
+def test_no_program_gives_the_runner_a_right_that_the_agent_has_not_given(
+    scaler: StubScaler, shared: Path
+) -> None:
+    """A setuid program of root's, as an image or a package may bring it: without the agent's word it makes its caller root."""
+    raised = shared / "id"
+    shutil.copy(shutil.which("id") or "id", raised)
+    raised.chmod(0o4755)
+    alone = subprocess.run([raised, "-u"], user=OTHER_UID, capture_output=True, text=True, check=True)
+    if alone.stdout.strip() != "0":
+        pytest.skip("this machine itself lets no program gain rights here, so the test could not fail")
+    runner = shared / "run.sh"
+    runner.write_text(
+        f'#!/bin/sh\necho "raised: $({raised} -u)"\necho "word: $(grep NoNewPrivs /proc/self/status | tr -d "[:space:]")"\n'
+    )
+    runner.chmod(0o755)
+    settings = {"RUNNER_POOL_RUNNER_USER": "nobody", "RUNNER_POOL_ALLOW_SAME_USER": "no"}
+    with running_agent(scaler, shared, command=[str(runner)], settings=settings) as agent:
+        until(lambda: said(agent, "word"), "the runner has spoken")
+    assert (said(agent, "raised"), said(agent, "word")) == (str(OTHER_UID), "NoNewPrivs:1")
+    assert not any("no_new_privs" in message for message in agent.messages)
+
+
+def test_a_kernel_that_cannot_forbid_new_privileges_is_told_of(scaler: StubScaler, tmp_path: Path) -> None:
+    """And no reason to leave: the image has no such program, and on Cloud Run the platform forbids them."""
+    scaler.defaults["park"] = NOTHING
+    with running_agent(
+        scaler, tmp_path, timing={"look_again": 1}, settings={"AGENT_PRCTL_LACKS": "38"}
+    ) as agent:
+        scaler.wait_for("park")
+    (warning,) = [entry for entry in agent.entries if entry["severity"] == "WARNING"]
+    assert "no_new_privs" in warning["message"]
+    assert "take every such bit out of the image" in warning["message"]
 
 
 @as_root

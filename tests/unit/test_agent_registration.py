@@ -2,6 +2,7 @@
 
 import base64
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from runner_agent.contract import EndReply, EndWord, Outcome, ReportState
 from runner_agent.errors import RefusedError, UnreachableError
 from runner_agent.lifecycle.actions import EndLease, Report
 from runner_agent.registration import Boot
-from runner_agent.registration.exchange import Reply, Request
+from runner_agent.registration.exchange import HttpExchange, Reply, Request
 from runner_agent.registration.leased import LeasedRegistration
 from runner_agent.registration.metadata import IdentityTokens, MetadataServer, expiry_of
 
@@ -253,3 +254,16 @@ def test_a_scaler_that_is_older_than_the_word_hears_the_end_without_it() -> None
     wire = Wire(reply(422, {"error": "bad_request", "message": "word"}), reply(200, {"reply": "exit"}))
     assert registration(wire).end(BOOT, replace(END, word=EndWord.USER)) is EndReply.EXIT
     assert "word" not in json.loads(wire.requests[1].body or b"")
+
+
+@pytest.mark.parametrize("value", ["AAAA\nBBBB", "AAAA√BBBB"], ids=["line break", "not latin"])
+def test_a_header_that_cannot_be_sent_is_told_without_a_word_of_it(value: str) -> None:
+    """http.client quotes what it refuses; a traceback would show its error too."""
+    request = Request(method="POST", url="http://localhost:9/v1/leases", headers={"X-Cell-Secret": value})
+    with pytest.raises(
+        UnreachableError, match=r"the request to localhost could not be written.*renew it"
+    ) as caught:
+        HttpExchange()(request, 1.0)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "AAAA" not in shown
+    assert "BBBB" not in shown

@@ -9,7 +9,8 @@ import pytest
 from runner_agent import settings as names
 from runner_agent.contract import ExitReason
 from runner_agent.errors import SettingsError
-from runner_agent.settings import DEFAULTS, DirectSettings, LeasedSettings, duration_seconds, load_settings
+from runner_agent.setting_values import duration_seconds
+from runner_agent.settings import DEFAULTS, DirectSettings, LeasedSettings, load_settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "agent.md"
 LEASED = {
@@ -113,6 +114,7 @@ def test_the_command_is_split_as_a_shell_would() -> None:
         ("RUNNER_POOL_SCALER_URL", "scaler.example"),
         ("RUNNER_POOL_SCALER_URL", "http://scaler.example"),
         ("RUNNER_POOL_CELL_SECRET", ""),
+        ("RUNNER_POOL_CELL_SECRET", " \n"),
         ("RUNNER_POOL_RUNNER_COMMAND", "run.sh 'half"),
         ("RUNNER_POOL_RUNNER_HOME", "home/runner"),
         ("RUNNER_POOL_ALLOW_SAME_USER", "true"),
@@ -124,6 +126,34 @@ def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str) -> None
     (problem,) = problems({**LEASED, name: value})
     assert problem.startswith(f"{name}: ")
     assert "; " in problem
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AAAA\nBBBB",
+        "AAAABBBB\n",
+        " AAAABBBB",
+        "AAAA BBBB",
+        "AAAA\tBBBB",
+        "AAAA\x7fBBBB",
+        "AAAAéBBBB",
+        "AAAA√BBBB",
+    ],
+)
+def test_a_secret_that_no_header_carries_is_refused_and_not_repeated(secret: str) -> None:
+    """Cut off at its ends it would be another secret than that of the template: refused by the scaler, for ever."""
+    (problem,) = problems({**LEASED, "RUNNER_POOL_CELL_SECRET": secret})
+    assert problem.startswith("RUNNER_POOL_CELL_SECRET: it holds white space, a line break or")
+    assert "openssl rand -hex 32" in problem
+    assert not re.search("AAAA|BBBB", problem)
+
+
+def test_every_visible_character_of_a_secret_reaches_the_scaler() -> None:
+    secret = "".join(map(chr, range(0x21, 0x7F)))
+    registration = load_settings({**LEASED, "RUNNER_POOL_CELL_SECRET": secret}).registration
+    assert isinstance(registration, LeasedSettings)
+    assert registration.cell_secret == secret
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,17 @@ def test_a_secret_is_hidden_and_a_short_text_is_not_taken_for_one() -> None:
     assert json.loads(lines[0])["message"] == "an ***"
 
 
+def test_a_secret_is_hidden_too_where_an_error_quotes_it() -> None:
+    """http.client shows the bytes that it refuses."""
+    lines: list[bytes] = []
+    journal = Journal(write=lines.append, wall_clock=lambda: 0.0)
+    secret = "a\\long'secret"
+    journal.hide(secret)
+    for quoted in (secret, repr(secret), repr(secret.encode())):
+        journal.info(f"Invalid header value {quoted}")
+    assert [line for line in lines if b"long" in line] == []
+
+
 def test_a_message_cannot_grow_without_bound() -> None:
     lines: list[bytes] = []
     Journal(write=lines.append, wall_clock=lambda: 0.0).info("x" * 1_000_000)

@@ -21,6 +21,8 @@ from scaler.cloud_run.wire import CELL_SECRET, ScalingMode, WorkerPool
 from tests.factories import NOW, OWNER, a_worker_pool
 
 SETTLE = 80.0
+UNSENDABLE = ("AAAA\nBBBB", "AAAABBBB\n", " AAAABBBB", "AAAA BBBB", "AAAA\x7fBBBB", "AAAAéBBBB", " ")
+"""Secrets that no HTTP header carries to the letter; agents refuse them."""
 
 
 def labelled(**labels: str | None) -> WorkerPool:
@@ -47,6 +49,12 @@ def a_directory() -> CellDirectory:
 
 def revealed(directory: CellDirectory, cell: str = "linux-a") -> list[str]:
     return [secret.reveal() for secret in directory.secrets(cell)]
+
+
+def test_any_visible_character_may_stand_in_a_secret() -> None:
+    cell = read(with_secret("".join(map(chr, range(0x21, 0x7F)))))
+    assert cell is not None
+    assert cell.fault is None
 
 
 def test_the_labels_make_a_worker_pool_a_cell() -> None:
@@ -86,6 +94,7 @@ def test_any_other_worker_pool_is_nobodys(worker_pool: WorkerPool) -> None:
         (replace(labelled(), scaling_mode=ScalingMode.OTHER), "automatic scaling"),
         (replace(labelled(), count=None), "does not say its instance count"),
         (replace(labelled(), service_account=None), "names no service account, so callers cannot be told"),
+        *((with_secret(text), "so its instances cannot send it; give it another") for text in UNSENDABLE),
     ],
 )
 def test_a_cell_that_must_not_be_touched_says_why(worker_pool: WorkerPool, fault: str) -> None:
@@ -93,6 +102,13 @@ def test_a_cell_that_must_not_be_touched_says_why(worker_pool: WorkerPool, fault
     assert cell is not None
     assert cell.fault is not None
     assert fault in cell.fault
+
+
+def test_a_fault_never_repeats_the_secret() -> None:
+    for text in UNSENDABLE:
+        cell = read(with_secret(text))
+        assert cell is not None
+        assert "AAAA" not in str(cell.fault)
 
 
 @pytest.mark.parametrize("size", [1, SIZE_MAX])
