@@ -99,6 +99,7 @@ def rollout(
             "nothing is to be changed",
             remedy="say --image, --env, --unset-env, --cpu, --memory or --rotate-secrets",
         )
+    _check_quantities(cpu, memory)
     wish = TemplateWish(
         image=image,
         env=env,
@@ -225,6 +226,18 @@ def destroy(
         raise errors.UsageError(f"this deletes {what}", remedy="say --yes if that is what you want")
     wanted = Wanted(hold="destroy", goal=Goal.DELETE, pool=pool, cells=cells, timeout_seconds=timeout)
     return run(config_path, os.environ, wanted)
+
+
+def _check_quantities(cpu: str | None, memory: str | None) -> None:
+    """Cloud Run would say so too, but not before a cell was emptied for it."""
+    from scaler.rollout.quantities import is_cpu, is_memory
+
+    if cpu is not None and not is_cpu(cpu):
+        raise errors.UsageError(f"--cpu {cpu} is no number of CPUs", remedy="write --cpu 4, or --cpu 500m")
+    if memory is not None and not is_memory(memory):
+        raise errors.UsageError(
+            f"--memory {memory} is no amount of memory", remedy="write --memory 8Gi, or --memory 512Mi"
+        )
 
 
 def _environment(variables: tuple[str, ...], unset: tuple[str, ...]) -> dict[str, str]:

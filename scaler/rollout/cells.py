@@ -41,13 +41,15 @@ class Task:
 class CellNow:
     """One cell. `record`: read before `document`; None when there is none. `document`: None when its worker pool is gone.
 
-    `fault`: why it cannot be changed at all.
+    `fault`: why it cannot be changed at all. `written`: from which generation on a reading shows what Cloud Run has made of a
+    write of this verb that it took; None while there is none.
     """
 
     name: str
     record: CellRecord | None
     document: Document | None
     fault: str | None = None
+    written: int | None = None
 
 
 class Stage(Enum):
@@ -61,11 +63,15 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A cell with how far it is; `why`: of one that is left."""
+    """A cell with how far it is; `why`: of one that is left.
+
+    `unkept`: what is not as wished in a held cell though Cloud Run took the write and rests: no further one would change it.
+    """
 
     cell: CellNow
     stage: Stage
     met: bool = False
+    unkept: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -76,7 +82,10 @@ def standing(task: Task, cell: CellNow) -> Standing:
         return Standing(cell=cell, stage=Stage.LEFT, why=why)
     record = cell.record
     hold = "" if record is None else record.hold
-    met = task.wish is not None and cell.document is not None and task.wish.met(cell.name, cell.document.data)
+    differences = None
+    if task.wish is not None and cell.document is not None:
+        differences = task.wish.differences(cell.name, cell.document.data)
+    met = differences == ()
     match task.goal:
         case Goal.RELEASE:
             done = hold != task.hold
@@ -87,7 +96,15 @@ def standing(task: Task, cell: CellNow) -> Standing:
         case Goal.CHANGE:
             done = met and not hold
     stage = Stage.DONE if done else Stage.CHANGING if hold else Stage.FRESH
-    return Standing(cell=cell, stage=stage, met=met)
+    unkept = differences or () if stage is Stage.CHANGING and _is_judged(cell) else ()
+    return Standing(cell=cell, stage=stage, met=met, unkept=unkept)
+
+
+def _is_judged(cell: CellNow) -> bool:
+    """Whether Cloud Run has had its say on a write of this verb."""
+    if cell.written is None or cell.document is None:
+        return False
+    return cell.document.reading.rests and cell.document.reading.generation >= cell.written
 
 
 def _left(task: Task, cell: CellNow) -> str | None:

@@ -99,6 +99,16 @@ class Selection:
         return self._pool is not None and self._pool not in self._pools
 
 
+def generation_of(reading: WorkerPool, *, before: int | None) -> int:
+    """From which generation on a reading shows what came of a write that was taken with the etag of `reading`.
+
+    A write makes the next generation. One that changes nothing, as Cloud Run sees it, makes none; and then a second one is taken
+    at the generation of the first (`before`: what was found for that).
+    """
+    made_none = before is not None and reading.generation < before
+    return reading.generation if made_none else reading.generation + 1
+
+
 class Performer:
     """One verb's hands. `on_step` hears of each step before it is made."""
 
@@ -126,6 +136,7 @@ class Performer:
         self._clock = clock
         self._on_step = on_step
         self._cells: Mapping[str, tuple[Cell, Document]] = {}
+        self._written_at: dict[str, int] = {}
         self.told: dict[str, str] = {}
 
     async def look(self) -> list[CellNow]:
@@ -142,6 +153,7 @@ class Performer:
                 record=records.cells.get(name),
                 document=document,
                 fault=records.unreadable.get(name) or self._fault(cell, records.cells.get(name)),
+                written=self._written_at.get(name),
             )
             for name, (cell, document) in self._cells.items()
         ]
@@ -213,7 +225,8 @@ class Performer:
                 await self._changed(name, tried)
             case Do.WRITE:
                 assert self._task.wish is not None
-                await self._performed(name, changing(name, hold=hold, wish=self._task.wish))
+                steps = changing(name, hold=hold, wish=self._task.wish, written=self._written_at.get(name))
+                await self._performed(name, steps)
             case Do.DELETE:
                 await self._performed(name, deleting(hold=hold))
             case Do.FORGET:
@@ -294,6 +307,7 @@ class Performer:
                 await self._cloud.set_field(request.of, request.name, request.value)
         except Conflict:
             return False
+        self._written_at[name] = generation_of(request.of.reading, before=self._written_at.get(name))
         if isinstance(self._task.wish, TemplateWish):
             self._task.wish.rotated.add(name)
         return True

@@ -58,6 +58,7 @@ class End(Enum):
     DONE = "every cell is as wished"
     LEFT = "every other cell is as wished"
     FAILED = "a new template has failed"
+    UNKEPT = "Cloud Run does not show what it was given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,10 @@ def next_round(task: Task, cells: Sequence[CellNow], *, now: float) -> Round:
     failed = next(_failed(task, stands), None)
     if failed is not None:
         return _stopped(task, stands, *failed)
+    unkept = next((each for each in stands if each.unkept), None)
+    if unkept is not None:
+        words = f"{unkept.cell.name}: {', '.join(unkept.unkept)}"
+        return _round(stands, given_up(task, cells), end=End.UNKEPT, words=words)
     waits: dict[str, str] = {}
     trial = None
     if task.canary and not _is_proven(stands):
@@ -109,19 +114,19 @@ def given_up(task: Task, cells: Sequence[CellNow]) -> tuple[Action, ...]:
         return ()
     held = (standing(task, cell) for cell in cells)
     return tuple(
-        Action(do=Do.RELEASE, cell=each.cell.name)
+        Action(do=Do.RELEASE_ANEW if each.unkept else Do.RELEASE, cell=each.cell.name)
         for each in held
         if each.stage is Stage.CHANGING and not each.met and _rests(each.cell)
     )
 
 
 def _failed(task: Task, stands: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """Cells with the wished template that show that it does not work, with what they show."""
+    """Cells with the wished template, or with what Cloud Run made of it, that show that it does not work, with what they show."""
     if task.wish is None or task.wish.field != "template":
         return
     for each in stands:
         record, document = each.cell.record, each.cell.document
-        if not each.met or record is None or document is None:
+        if not (each.met or each.unkept) or record is None or document is None:
             continue
         if each.stage is Stage.CHANGING and document.reading.rests:
             failure = broken(document.reading)

@@ -55,10 +55,15 @@ Request = Look | SetField | Delete | Remove
 Steps = Generator[Request, Any, None]
 
 
-def changing(cell: str, *, hold: str, wish: Wish) -> Steps:
-    """Write what is wished into a cell that is held at its zero, or at a zero that has failed."""
+def changing(cell: str, *, hold: str, wish: Wish, written: int | None = None) -> Steps:
+    """Write what is wished into a cell that is held at its zero, or at a zero that has failed.
+
+    `written`: the generation of a write that was taken; a reading of it that is not as wished will not be by another write.
+    """
     found = yield from _without_leases(hold)
-    if found is not None and not wish.met(cell, found.data):
+    if found is None or (written is not None and found.reading.generation >= written):
+        return
+    if wish.differences(cell, found.data):
         yield SetField(of=found, name=wish.field, value=wish.value(cell, found.data))
 
 

@@ -26,6 +26,7 @@ from scaler.errors import (
     CloudRunError,
     ConfigError,
     RecordsUnusable,
+    Rejected,
 )
 from scaler.rollout.cells import CellNow, Goal, Task
 from scaler.rollout.clock import sound_clock
@@ -292,6 +293,13 @@ class Verb:
                 f"The new template has failed: {current.words}. That cell is held for {wanted.hold}; no other was changed "
                 "after it.",
                 remedy=f"To go back: {wanted.how_back}",
+            )
+        if current.end is End.UNKEPT:
+            raise Rejected(
+                f"Cloud Run took the change and shows something else: cell {current.words}. It was not written again, and cells "
+                "that were held serve again.",
+                remedy="Cloud Run keeps that value in another form, or another hand has written the worker pool since: look with "
+                "`gcloud beta run worker-pools describe`, and ask for the value in the form that stands there.",
             )
         if current.end is End.LEFT:
             left = "; ".join(f"{cell}: {why}" for cell, why in sorted(current.left.items()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.pool_world import POOL, pool_world
-from tests.stories.test_rollout import NEW, holds, images
+from tests.stories.test_rollout import NEW, holds, images, worker_pools
 
 FAULTS = {
     "stale-etag": {"share": 0.5, "most": 4},
@@ -32,3 +34,28 @@ def test_every_cell_is_changed_though_writes_are_refused_unanswered_and_slow(tmp
         door.put("/_control/faults", json={"faults": {}}).raise_for_status()
         assert (set(images(world)), set(holds(world).values())) == ({NEW}, {""})
         assert {pool["status"] for pool in world.emulator.cloud.writes()} >= {200, 409, 503}
+
+
+def changes_of(writes: Sequence[Mapping[str, Any]]) -> int:
+    """How often a worker pool was changed."""
+    return [each["method"] for each in writes].count("PATCH")
+
+
+@pytest.mark.timeout(120)
+def test_values_that_cloud_run_keeps_in_another_form_are_written_once(tmp_path: Path) -> None:
+    """A form that is known is as wished; one that is not ends the command after one write, and no cell stays held."""
+    changes = ("--env", "FLAG=", "--cpu", "2000m", "--memory", "8192Mi", "--no-canary", "--at-once", "3")
+    with pool_world(tmp_path / "w", sizes=(1,) * 3, max_instances=3) as world:
+        cloud = world.emulator.cloud
+        cloud.http.put("/_control/normal_form", json={"shown": True}).raise_for_status()
+        done = world.run("rollout", "--pool", POOL, "--image", NEW, *changes, "--timeout", "60s")
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        first = [each["template"]["containers"][0] for each in worker_pools(world).values()]
+        assert [each["resources"]["limits"] for each in first] == [{"cpu": "2", "memory": "8Gi"}] * 3
+        assert all({"name": "FLAG"} in each["env"] for each in first)
+        assert changes_of(cloud.writes()) == 3, cloud.writes()
+
+        ended = world.run("rollout", "--pool", POOL, "--image", "runner-pool/other", "--timeout", "60s")
+        assert ended.returncode == 12, f"{ended.stdout}{ended.stderr}"
+        assert "image is runner-pool/other:latest, not runner-pool/other" in ended.stderr
+        assert (changes_of(cloud.writes()), set(holds(world).values())) == (4, {""})

@@ -76,6 +76,12 @@ def test_the_other_verbs_ask_for_theirs(asked: list[Wanted]) -> None:
     [
         ("rollout --pool linux", "nothing is to be changed"),
         ("rollout --image new", "Missing option '--pool'"),
+        ("rollout --pool linux --cpu lots", "write --cpu 4"),
+        ("rollout --pool linux --cpu 0", "--cpu 0 is no number of CPUs"),
+        ("rollout --pool linux --cpu 2Gi", "write --cpu 4"),
+        ("rollout --pool linux --memory 8", "write --memory 8Gi"),
+        ("rollout --pool linux --memory 8GB", "--memory 8GB is no amount of memory"),
+        ("rollout --pool linux --memory 0Mi", "write --memory 8Gi"),
         ("rollout --pool linux --env A", "write --env NAME=VALUE"),
         ("rollout --pool linux --env A-B=1", "write --env NAME=VALUE"),
         ("rollout --pool linux --env A=1 --unset-env A", "--unset-env A cannot be honoured"),
