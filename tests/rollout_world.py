@@ -6,6 +6,7 @@ lease or over a count is noted as a kill: that is what must never be.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Callable, Sequence
@@ -171,6 +172,7 @@ class Region:
     async def sleep(self, seconds: float) -> None:
         """Let time pass; all that others do is done in it."""
         self.require_life()
+        await asyncio.sleep(0)  # so that another verb that runs beside this one has its turn
         self.clock.now += seconds
         for name in self.pools:
             self.serve(name)

@@ -13,6 +13,7 @@ from cell_records.record import (
     Refused,
     first_record,
     held,
+    left_held,
     released,
     released_anew,
     tried,
@@ -137,6 +138,7 @@ class Performer:
         self._on_step = on_step
         self._cells: Mapping[str, tuple[Cell, Document]] = {}
         self._written_at: dict[str, int] = {}
+        self._met_at: dict[str, int] = {}
         self.told: dict[str, str] = {}
 
     async def look(self) -> list[CellNow]:
@@ -147,6 +149,10 @@ class Performer:
         read_at = self._clock()
         documents = await self._cloud.list_documents()
         self._cells = self._selection.found(documents, read_at=read_at)
+        wish = self._task.wish
+        for name, (_, document) in self._cells.items():
+            if wish is not None and not wish.differences(name, document.data):
+                self._met_at[name] = document.reading.generation
         found = [
             CellNow(
                 name=name,
@@ -154,6 +160,7 @@ class Performer:
                 document=document,
                 fault=records.unreadable.get(name) or self._fault(cell, records.cells.get(name)),
                 written=self._written_at.get(name),
+                met_at=self._met_at.get(name),
             )
             for name, (cell, document) in self._cells.items()
         ]
@@ -214,6 +221,8 @@ class Performer:
         match action.do:
             case Do.HOLD:
                 await self._hold(name)
+            case Do.LEAVE_HELD:
+                await self._changed(name, lambda it: left_held(it, hold))
             case Do.CLOSE | Do.CARRY:
                 await self._emptied(action)
             case Do.RELEASE:
@@ -235,7 +244,8 @@ class Performer:
                 assert_never(action.do)
 
     async def _hold(self, name: str) -> None:
-        outcome = await self._changed(name, lambda it: held(it, self._task.hold))
+        task = self._task
+        outcome = await self._changed(name, lambda it: held(it, task.hold, take_over=task.take_over))
         if not isinstance(outcome, Refused) or outcome.reason is not Refusal.NO_RECORD:
             return
         # Lists may lag, and its record may have been lost under jobs.
@@ -249,7 +259,7 @@ class Performer:
             now=self._clock(),
         )
         if not isinstance(first, Refused):
-            await self._records.create(name, replace(first, hold=self._task.hold))
+            await self._records.create(name, replace(first, hold=task.hold))
 
     async def _emptied(self, action: Action) -> None:
         cell, _ = self._cells[action.cell]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from cell_records.holds import is_own
 from cell_records.record import CellRecord, CellState, Gate
 from scaler.cloud_run.wire import Document, WorkerPool
 from scaler.rollout.canary import broken
@@ -95,7 +96,7 @@ def zero_failed(reading: WorkerPool) -> bool:
 
 def _without_leases(hold: str) -> Generator[Request, Any, Document | None]:
     record: CellRecord | None = yield Look.RECORD
-    if record is None or record.gate is not Gate.CLOSED or record.hold != hold:
+    if record is None or record.gate is not Gate.CLOSED or not is_own(hold, record.hold):
         return None
     found: Document | None = yield Look.DOCUMENT
     if found is None or found.reading.uid != record.uid:

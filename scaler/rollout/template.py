@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from scaler.cell_directory import SIZE_LABEL
 from scaler.cloud_run.wire import CELL_SECRET
-from scaler.rollout.quantities import same_amount
+from scaler.rollout.quantities import amount, same_amount
 
 Data = Mapping[str, Any]
 
@@ -19,6 +21,10 @@ class Wish(Protocol):
     @property
     def field(self) -> str:
         """The top-level field that is written: https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight digits that are the same for the same wish, and for two different ones hardly ever."""
 
     def differences(self, cell: str, data: Data) -> tuple[str, ...]:
         """What is not as wished, for people; nothing when all is. Cloud Run may show a value in another form than it got."""
@@ -46,6 +52,13 @@ class TemplateWish:
     def field(self) -> str:
         """See Wish."""
         return "template"
+
+    @property
+    def fingerprint(self) -> str:
+        """See Wish. Of a rotation only that there is one."""
+        sizes = [None if each is None else str(amount(each) or each) for each in (self.cpu, self.memory)]
+        rotates = self.rotate is not None
+        return _digits([self.image, sorted(self.env.items()), sorted(self.unset_env), *sizes, rotates])
 
     def differences(self, cell: str, data: Data) -> tuple[str, ...]:
         """See Wish. A secret that is to be rotated is so once this very wish has been written. No variable's value is told."""
@@ -112,6 +125,11 @@ class SizeWish:
         """See Wish. Whether changed labels make a revision is not known, so they wait for a zero too."""
         return "labels"
 
+    @property
+    def fingerprint(self) -> str:
+        """See Wish."""
+        return _digits(sorted(self.sizes.items()))
+
     def differences(self, cell: str, data: Data) -> tuple[str, ...]:
         """See Wish."""
         shown, wished = (data.get("labels") or {}).get(SIZE_LABEL), str(self.sizes[cell])
@@ -120,6 +138,10 @@ class SizeWish:
     def value(self, cell: str, data: Data) -> Any:
         """See Wish."""
         return {**(data.get("labels") or {}), SIZE_LABEL: str(self.sizes[cell])}
+
+
+def _digits(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
 
 def _without_revision(template: Data) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def test_what_cloud_run_took_and_does_not_show_is_not_written_again(
 def test_what_cloud_run_made_of_a_template_and_cannot_start_stays_held() -> None:
     """No job is to meet it."""
     found = next_round(task(), [replace(cell("a", failure=BROKEN, **HELD), written=2)], now=NOW)
-    assert (steps(found), found.end) == (["hold a"], End.FAILED)
+    assert (steps(found), found.end) == (["leave_held a"], End.FAILED)
 
 
 def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
@@ -223,7 +223,7 @@ def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
         ),
         pytest.param(
             [cell("a", **HELD), cell("b", image="new", canary_since=SINCE, obstacles=[an_obstacle()])],
-            ["hold b", "release a"],
+            ["leave_held b", "release a"],
             id="one failed",
         ),
     ],
@@ -232,7 +232,7 @@ def test_what_is_done_next_with_a_canary(cells: list[CellNow], wanted: list[str]
     """One cell alone, until it has shown something."""
     found = next_round(task(canary=True), cells, now=NOW)
     assert steps(found) == wanted
-    assert (found.end is End.FAILED) == (wanted == ["hold b", "release a"])
+    assert (found.end is End.FAILED) == (wanted == ["leave_held b", "release a"])
 
 
 def test_a_canary_without_an_instance_gets_room_from_one_other_cell() -> None:
@@ -283,6 +283,13 @@ def test_what_may_not_be_touched_is_left_and_told(left: CellNow, words: str) -> 
 def test_a_command_that_gives_up_lets_go_of_what_it_has_not_changed() -> None:
     """And of nothing that Cloud Run still works on."""
     moving = replace(cell("c", **HELD), document=doc("c", rests=False))
-    cells = [cell("a", OPEN, leases=LEASES, **HELD), cell("b", image="new", **HELD), moving, cell("d")]
-    assert [(each.do, each.cell) for each in given_up(task(), cells)] == [(Do.RELEASE, "a")]
+    broken = cell("e", image="new", failure=BROKEN, **HELD)
+    changed, waiting = cell("b", image="new", **HELD), cell("a", OPEN, leases=LEASES, **HELD)
+    cells = [waiting, changed, moving, cell("d"), broken]
+    left = [(Do.RELEASE, "a"), (Do.RELEASE_ANEW, "b"), (Do.LEAVE_HELD, "c"), (Do.LEAVE_HELD, "e")]
+    assert [(each.do, each.cell) for each in given_up(task(), cells)] == left
+    # What nobody has tried yet gets no jobs by that.
+    assert given_up(task(canary=True), cells)[1].do is Do.LEAVE_HELD
+    shows = cell("f", image="new", served_at=NOW)
+    assert given_up(task(canary=True), [*cells, shows])[1].do is Do.RELEASE_ANEW
     assert given_up(task(hold="drain", goal=Goal.STAY, wish=None), [cell("a", hold="drain")]) == ()
