@@ -24,7 +24,7 @@ setup: $(READY) ## make .venv with the locked dependencies
 demo: $(READY) ## one machine, the whole system: a burst of jobs on a stand-in GitHub and a stand-in Cloud Run
 	@$(BIN)/runner-pool demo
 
-test: $(READY) ## every room but the long ones: some ten minutes
+test: $(READY) ## every room but the long ones: some eight minutes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simulation, vendor_failures, repository
@@ -33,7 +33,7 @@ test-quick: $(READY) ## the rooms that take seconds: unit, property, model, simu
 check-model: $(READY) ## every order of the protocol's steps in larger settings than `make test` has: some minutes
 	$(BIN)/python -m tests.model
 
-test-stories: $(READY) ## rollouts, rotations, records in a bucket: some four minutes
+test-stories: $(READY) ## rollouts, rotations, direct mode, vendors' faults: some six minutes
 	$(BIN)/python -m pytest tests/stories -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: $(READY) ## the grid: a burst under each fault and 200 mixtures of them, half an hour; prints a table

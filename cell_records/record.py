@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from cell_records.holds import hold_in, may_have
 from cell_records.obstacles import ObstacleMet, with_obstacle
 
 # Boots that have had their lease. Boots born before the last zero are refused by age, so only those since
@@ -89,7 +90,7 @@ class CellRecord:
 
     `served_at`: the start of the youngest lease that is known to have had a job; `obstacles`: see there.
     `lowered_at`: when a write of zero was last about to be sent. `hold`: for what the cell is kept from opening and from new
-    leases (`rollout`, say); empty when it is not. `canary_since`: when the changed template that this cell is to try first was
+    leases (see `holds`); empty when it is not. `canary_since`: when the changed template that this cell is to try first was
     released in it; 0 when it is no canary. `lost_at`: the start of the youngest lease whose instance was lost with its job.
     `location`: project and region of its worker pool (`projects/P/locations/R`); empty when it is not known.
     `changed_at`: when its template was last changed, as far as it was by a hold; what it has served before says nothing of it.
@@ -230,21 +231,28 @@ def count_found_at_zero(record: CellRecord) -> Outcome:
     return replace(record, zero_seen=False) if record.zero_seen else record
 
 
-def held(record: CellRecord, why: str) -> Outcome:
+def held(record: CellRecord, why: str, *, take_over: bool = False) -> Outcome:
     """Keep the cell from opening and from new leases, for `why`. What ends leases, closes and confirms zeros goes on.
 
-    A hold for something else is respected; the same said again changes nothing.
+    A hold for something else is respected, unless it is to be taken over; the same said again changes nothing.
     """
-    if record.hold not in ("", why):
+    if not may_have(why, record.hold, take_over=take_over):
         return Refused(reason=Refusal.HELD)
-    return replace(record, hold=why)
+    wish = hold_in(why).wish
+    known = bool(record.hold) and (not wish or wish == hold_in(record.hold).wish)
+    return record if known else replace(record, hold=why)
+
+
+def left_held(record: CellRecord, why: str) -> Outcome:
+    """Keep the cell held with nobody at work: the next command with the same verb may have it, whatever it wishes."""
+    if not may_have(why, record.hold):
+        return Refused(reason=Refusal.HELD)
+    return replace(record, hold=hold_in(why).verb)
 
 
 def released(record: CellRecord, why: str) -> Outcome:
     """End a hold for `why`; one for something else stands."""
-    if not record.hold:
-        return record
-    return replace(record, hold="") if record.hold == why else Refused(reason=Refusal.HELD)
+    return replace(record, hold="") if may_have(why, record.hold) else Refused(reason=Refusal.HELD)
 
 
 def released_anew(record: CellRecord, why: str, *, canary: bool, now: float) -> Outcome:

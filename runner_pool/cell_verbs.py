@@ -51,6 +51,12 @@ _at_once = click.option(
     "--at-once", default=0, type=click.IntRange(min=0), help="Most cells held at a time (a fifth of them)."
 )
 
+_take_over = click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take cells that an older command with another wish holds; it ends then.",
+)
+
 
 @click.command()
 @_config
@@ -70,6 +76,7 @@ _at_once = click.option(
 @click.option(
     "--canary-timeout", default=1_800.0, type=Seconds(), help="How long a job is waited for there (30m)."
 )
+@_take_over
 @_at_once
 @_timeout
 def rollout(
@@ -85,6 +92,7 @@ def rollout(
     rotate_secrets: bool,
     no_canary: bool,
     canary_timeout: float,
+    take_over: bool,
     at_once: int,
     timeout: float,
 ) -> int:
@@ -99,6 +107,7 @@ def rollout(
             "nothing is to be changed",
             remedy="say --image, --env, --unset-env, --cpu, --memory or --rotate-secrets",
         )
+    _check_quantities(cpu, memory)
     wish = TemplateWish(
         image=image,
         env=env,
@@ -117,6 +126,7 @@ def rollout(
             pool=pool,
             cells=cells,
             wish=wish,
+            take_over=take_over,
             at_once=at_once,
             canary=not no_canary,
             canary_seconds=canary_timeout,
@@ -164,9 +174,12 @@ def resume(*, config_path: Path, pool: str | None, cells: tuple[str, ...], hold:
 @click.option(
     "--cell", "sizes", multiple=True, required=True, metavar="CELL=N", help="A cell and its new size."
 )
+@_take_over
 @_at_once
 @_timeout
-def resize(*, config_path: Path, sizes: tuple[str, ...], at_once: int, timeout: float) -> int:
+def resize(
+    *, config_path: Path, sizes: tuple[str, ...], take_over: bool, at_once: int, timeout: float
+) -> int:
     """Change the most instances of cells, each at its zero."""
     from scaler.cell_directory import SIZE_MAX
     from scaler.rollout.cells import Goal
@@ -186,6 +199,7 @@ def resize(*, config_path: Path, sizes: tuple[str, ...], at_once: int, timeout: 
         goal=Goal.CHANGE,
         cells=tuple(wished),
         wish=SizeWish(sizes=wished),
+        take_over=take_over,
         at_once=at_once,
         timeout_seconds=timeout,
     )
@@ -225,6 +239,18 @@ def destroy(
         raise errors.UsageError(f"this deletes {what}", remedy="say --yes if that is what you want")
     wanted = Wanted(hold="destroy", goal=Goal.DELETE, pool=pool, cells=cells, timeout_seconds=timeout)
     return run(config_path, os.environ, wanted)
+
+
+def _check_quantities(cpu: str | None, memory: str | None) -> None:
+    """Cloud Run would say so too, but not before a cell was emptied for it."""
+    from scaler.rollout.quantities import is_cpu, is_memory
+
+    if cpu is not None and not is_cpu(cpu):
+        raise errors.UsageError(f"--cpu {cpu} is no number of CPUs", remedy="write --cpu 4, or --cpu 500m")
+    if memory is not None and not is_memory(memory):
+        raise errors.UsageError(
+            f"--memory {memory} is no amount of memory", remedy="write --memory 8Gi, or --memory 512Mi"
+        )
 
 
 def _environment(variables: tuple[str, ...], unset: tuple[str, ...]) -> dict[str, str]:

@@ -6,6 +6,7 @@ lease or over a count is noted as a kill: that is what must never be.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Callable, Sequence
@@ -41,7 +42,8 @@ class Killed(BaseException):
 @dataclass
 class Region:
     """Worker pools and records. `kill_at`: before (even) or after (odd) which write the process dies; `jobs`: that wait for an
-    instance; `broken`: images that Cloud Run cannot start; `fails`: what the next writes of a field end with.
+    instance; `broken`: images that Cloud Run cannot start; `fails`: what the next writes of a field end with; `keeps`: texts that
+    Cloud Run keeps in another form; `fields`: how many writes of a field it took.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -50,6 +52,8 @@ class Region:
     kills: list[str] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
     fails: list[CloudRunError] = field(default_factory=list)
+    keeps: dict[str, str] = field(default_factory=dict)
+    fields: int = 0
     jobs: int = 0
     job_seconds: float = 3.0
     kill_at: int | None = None
@@ -112,11 +116,18 @@ class Region:
         if self.fails:
             raise self.fails.pop(0)
         self._replaces(of.reading, f"its {name} was written")
-        operation = self._written(of.reading, lambda data: data.update({name: copy.deepcopy(value)}))
+        operation = self._written(of.reading, lambda data: data.update({name: self._kept(value)}))
+        self.fields += 1
         data = self.pools[of.reading.id]
         state = "FAILED" if self.image(of.reading.id) in self.broken else "SUCCEEDED"
         data["terminalCondition"] = {"state": f"CONDITION_{state}", "message": "no such image"}
         return operation
+
+    def _kept(self, value: object) -> object:
+        text = json.dumps(value)
+        for given, kept in self.keeps.items():
+            text = text.replace(json.dumps(given), json.dumps(kept))
+        return json.loads(text)
 
     async def delete_worker_pool(self, pool: WorkerPool) -> Operation:
         """See WorkerPools."""
@@ -133,9 +144,11 @@ class Region:
             raise NotFound("there is none")
         if data["etag"] != pool.etag:
             raise Conflict("stale")
+        before = copy.deepcopy(data)
         with_kill(self, lambda: change(data))
+        changed = data != before
         data["etag"] = str(int(data["etag"]) + 1)
-        data["generation"] = data["observedGeneration"] = str(int(data["generation"]) + 1)
+        data["generation"] = data["observedGeneration"] = str(int(data["generation"]) + changed)
         if self.dead:
             raise Killed
         return Operation(name="operation-1", done=True)
@@ -159,6 +172,7 @@ class Region:
     async def sleep(self, seconds: float) -> None:
         """Let time pass; all that others do is done in it."""
         self.require_life()
+        await asyncio.sleep(0)  # so that another verb that runs beside this one has its turn
         self.clock.now += seconds
         for name in self.pools:
             self.serve(name)

@@ -45,6 +45,7 @@ class ControlDoor:
             Route("/_control/accounts", self._accounts, methods=["GET"]),
             Route("/_control/accounts/{email}", self._put_account, methods=["PUT"]),
             Route("/_control/quota", self._put_quota, methods=["PUT"]),
+            Route("/_control/normal_form", self._put_normal_form, methods=["PUT"]),
             Route("/_control/faults", self._faults, methods=["GET"]),
             Route("/_control/faults", self._put_faults, methods=["PUT"]),
             Route("/oauth2/v3/certs", self._public_keys, methods=["GET"]),
@@ -162,6 +163,13 @@ class ControlDoor:
             raise InvalidArgumentError("'writes_per_minute' must be an integer of at least 0.")
         self.quota.writes_per_minute = limit
         return JSONResponse({"writes_per_minute": limit})
+
+    async def _put_normal_form(self, request: Request) -> Response:
+        shown = (await _body(request)).get("shown")
+        if not isinstance(shown, bool):
+            raise InvalidArgumentError("'shown' must be true or false.")
+        self.world.shows_normal_form = shown
+        return JSONResponse({"shown": shown})
 
     async def _faults(self, _: Request) -> Response:
         return JSONResponse(self.world.faults.report())

@@ -24,6 +24,7 @@ from emulator.cloud.errors import (
 from emulator.cloud.faults import CATALOGUE, CloudFaults, Fault
 from emulator.cloud.fleet import NOBODY, Fleet
 from emulator.cloud.launch import milli_cpu, obstacle_to_launch
+from emulator.cloud.normal_form import in_normal_form
 from emulator.cloud.rate_faults import strike_at_a_rate, take_away
 from emulator.cloud.wire import etag_version
 from emulator.cloud.worker_pool import (
@@ -66,6 +67,7 @@ class CloudWorld:
         self.faults = CloudFaults(catalogue=CATALOGUE, chance=chance)
         self.fleet = Fleet(delays=delays, chance=chance, names=names, faults=self.faults)
         self.writes: list[Write] = []
+        self.shows_normal_form = False
         self._project = project
         self._region = region
         self._delays = delays
@@ -136,6 +138,8 @@ class CloudWorld:
             return self.create(pool_id, body, caller=caller, now=now, validate_only=validate_only)
         pool = self._writable(pool_id, tag=body.get("etag"))
         config = patched_config(pool.config, body, mask)
+        if self.shows_normal_form and any(path.partition(".")[0] == "template" for path in mask):
+            config = in_normal_form(config)
         if validate_only:
             return self._done_operation(pool)
         counted = instance_count(config) != instance_count(pool.config)

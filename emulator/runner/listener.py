@@ -1,6 +1,6 @@
 """Runner.Listener: opens a session, polls for messages, runs one job through a worker, and ends.
 
-One queue of events, one thread that acts on them; signal handlers and helper threads only put events in.
+One queue of events, one thread that acts on them; helper threads only put events in.
 Facts: src/Runner.Listener/Runner.cs, BrokerMessageListener.cs and Program.cs of
 https://github.com/actions/runner.
 """
@@ -12,7 +12,7 @@ import random
 import signal
 import socket
 import sys
-from types import FrameType
+import threading
 from typing import Any
 
 from emulator.runner.broker import Broker, Tokens
@@ -45,6 +45,7 @@ from emulator.runner.exchange import Exchange
 from emulator.runner.jit_configuration import JitConfiguration
 from emulator.runner.launch import remove_home
 from emulator.runner.polling import Poller
+from emulator.runner.signals import hear_signals
 from emulator.runner.terminal import complain, say, stamped, succeed, trace
 
 SESSION_RETRY_SECONDS = 30.0
@@ -80,19 +81,15 @@ class Listener:
 
     def take_signals(self) -> None:
         """From here on SIGINT and SIGTERM end the listener in good order."""
-        signal.signal(signal.SIGINT, self._interrupted)
-        signal.signal(signal.SIGTERM, self._terminated)
+        hear_signals(self._told)
 
-    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
-        say("Exiting...")
-        self._shut_down()
-
-    def _terminated(self, _number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + signal.SIGTERM))
-        signal.setitimer(signal.ITIMER_REAL, UNLOAD_SECONDS)
-        self._shut_down()
-
-    def _shut_down(self) -> None:
+    def _told(self, number: int) -> None:
+        if number == signal.SIGINT:
+            say("Exiting...")
+        else:
+            unload = threading.Timer(UNLOAD_SECONDS, lambda: os._exit(128 + signal.SIGTERM))
+            unload.daemon = True
+            unload.start()
         self._is_told_to_end = True
         self._events.put(_Shutdown())
         self._exchange.abort()

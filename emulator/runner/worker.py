@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(
         signal.SIGINT, lambda *_: None
     )  # a handler, because an ignored signal would stay so in steps
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     first = json.loads(sys.stdin.readline() or "{}")
     if first.get("type") != NEW_JOB:
         return TaskResult.FAILED.exit_code

@@ -13,6 +13,7 @@ from cell_records.record import (
     Refused,
     first_record,
     held,
+    left_held,
     released,
     released_anew,
     tried,
@@ -99,6 +100,16 @@ class Selection:
         return self._pool is not None and self._pool not in self._pools
 
 
+def generation_of(reading: WorkerPool, *, before: int | None) -> int:
+    """From which generation on a reading shows what came of a write that was taken with the etag of `reading`.
+
+    A write makes the next generation. One that changes nothing, as Cloud Run sees it, makes none; and then a second one is taken
+    at the generation of the first (`before`: what was found for that).
+    """
+    made_none = before is not None and reading.generation < before
+    return reading.generation if made_none else reading.generation + 1
+
+
 class Performer:
     """One verb's hands. `on_step` hears of each step before it is made."""
 
@@ -126,6 +137,8 @@ class Performer:
         self._clock = clock
         self._on_step = on_step
         self._cells: Mapping[str, tuple[Cell, Document]] = {}
+        self._written_at: dict[str, int] = {}
+        self._met_at: dict[str, int] = {}
         self.told: dict[str, str] = {}
 
     async def look(self) -> list[CellNow]:
@@ -136,12 +149,18 @@ class Performer:
         read_at = self._clock()
         documents = await self._cloud.list_documents()
         self._cells = self._selection.found(documents, read_at=read_at)
+        wish = self._task.wish
+        for name, (_, document) in self._cells.items():
+            if wish is not None and not wish.differences(name, document.data):
+                self._met_at[name] = document.reading.generation
         found = [
             CellNow(
                 name=name,
                 record=records.cells.get(name),
                 document=document,
                 fault=records.unreadable.get(name) or self._fault(cell, records.cells.get(name)),
+                written=self._written_at.get(name),
+                met_at=self._met_at.get(name),
             )
             for name, (cell, document) in self._cells.items()
         ]
@@ -202,6 +221,8 @@ class Performer:
         match action.do:
             case Do.HOLD:
                 await self._hold(name)
+            case Do.LEAVE_HELD:
+                await self._changed(name, lambda it: left_held(it, hold))
             case Do.CLOSE | Do.CARRY:
                 await self._emptied(action)
             case Do.RELEASE:
@@ -213,7 +234,8 @@ class Performer:
                 await self._changed(name, tried)
             case Do.WRITE:
                 assert self._task.wish is not None
-                await self._performed(name, changing(name, hold=hold, wish=self._task.wish))
+                steps = changing(name, hold=hold, wish=self._task.wish, written=self._written_at.get(name))
+                await self._performed(name, steps)
             case Do.DELETE:
                 await self._performed(name, deleting(hold=hold))
             case Do.FORGET:
@@ -222,7 +244,8 @@ class Performer:
                 assert_never(action.do)
 
     async def _hold(self, name: str) -> None:
-        outcome = await self._changed(name, lambda it: held(it, self._task.hold))
+        task = self._task
+        outcome = await self._changed(name, lambda it: held(it, task.hold, take_over=task.take_over))
         if not isinstance(outcome, Refused) or outcome.reason is not Refusal.NO_RECORD:
             return
         # Lists may lag, and its record may have been lost under jobs.
@@ -237,7 +260,7 @@ class Performer:
             location=self._records.location,
         )
         if not isinstance(first, Refused):
-            await self._records.create(name, replace(first, hold=self._task.hold))
+            await self._records.create(name, replace(first, hold=task.hold))
 
     async def _emptied(self, action: Action) -> None:
         cell, _ = self._cells[action.cell]
@@ -295,6 +318,7 @@ class Performer:
                 await self._cloud.set_field(request.of, request.name, request.value)
         except Conflict:
             return False
+        self._written_at[name] = generation_of(request.of.reading, before=self._written_at.get(name))
         if isinstance(self._task.wish, TemplateWish):
             self._task.wish.rotated.add(name)
         return True

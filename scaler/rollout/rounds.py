@@ -33,6 +33,7 @@ class Do(Enum):
     """One step of one cell; each may be repeated, and each looks again at what it rests on."""
 
     HOLD = "hold the cell, making its record if it has none"
+    LEAVE_HELD = "keep it held, for whichever command with this verb comes next"
     CLOSE = "close the gate and write zero"
     CARRY = "carry a closed cell on"
     WRITE = "change its worker pool"
@@ -58,6 +59,8 @@ class End(Enum):
     DONE = "every cell is as wished"
     LEFT = "every other cell is as wished"
     FAILED = "a new template has failed"
+    RIVAL = "another hand changes the same cells"
+    UNKEPT = "Cloud Run does not show what it was given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,12 @@ def next_round(task: Task, cells: Sequence[CellNow], *, now: float) -> Round:
     failed = next(_failed(task, stands), None)
     if failed is not None:
         return _stopped(task, stands, *failed)
+    if any(each.rival for each in stands):
+        return _round(stands, given_up(task, cells), end=End.RIVAL)
+    unkept = next((each for each in stands if each.unkept), None)
+    if unkept is not None:
+        words = f"{unkept.cell.name}: {', '.join(unkept.unkept)}"
+        return _round(stands, given_up(task, cells), end=End.UNKEPT, words=words)
     waits: dict[str, str] = {}
     trial = None
     if task.canary and not _is_proven(stands):
@@ -101,27 +110,35 @@ def next_round(task: Task, cells: Sequence[CellNow], *, now: float) -> Round:
 
 
 def given_up(task: Task, cells: Sequence[CellNow]) -> tuple[Action, ...]:
-    """What is left of a verb that ends before its work: a cell that it holds and has not changed serves again.
+    """What is left of a verb that ends before its work: the cells that it holds serve again, but those stay held that Cloud Run
+    still works on or cannot start, and a changed one of which no cell has shown yet that it works.
 
     A drain or a deletion stays as far as it has come: nobody wants jobs there.
     """
     if task.goal is not Goal.CHANGE:
         return ()
-    held = (standing(task, cell) for cell in cells)
-    return tuple(
-        Action(do=Do.RELEASE, cell=each.cell.name)
-        for each in held
-        if each.stage is Stage.CHANGING and not each.met and _rests(each.cell)
-    )
+    stands = [standing(task, cell) for cell in cells]
+    held = [each for each in stands if each.stage is Stage.CHANGING and not each.unclaimed]
+    tried = not task.canary or _is_proven(stands)
+    return tuple(Action(do=_let_go(each, tried=tried), cell=each.cell.name) for each in held)
+
+
+def _let_go(each: Standing, *, tried: bool) -> Do:
+    reading = None if each.cell.document is None else each.cell.document.reading
+    if reading is None or not reading.rests or (each.met and not tried):
+        return Do.LEAVE_HELD
+    if each.met or each.unkept:
+        return Do.LEAVE_HELD if broken(reading) else Do.RELEASE_ANEW
+    return Do.RELEASE
 
 
 def _failed(task: Task, stands: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """Cells with the wished template that show that it does not work, with what they show."""
+    """Cells with the wished template, or with what Cloud Run made of it, that show that it does not work, with what they show."""
     if task.wish is None or task.wish.field != "template":
         return
     for each in stands:
         record, document = each.cell.record, each.cell.document
-        if not each.met or record is None or document is None:
+        if not (each.met or each.unkept) or record is None or document is None:
             continue
         if each.stage is Stage.CHANGING and document.reading.rests:
             failure = broken(document.reading)
@@ -136,7 +153,7 @@ def _failed(task: Task, stands: Sequence[Standing]) -> Iterator[tuple[str, str]]
 def _stopped(task: Task, stands: Sequence[Standing], cell: str, words: str) -> Round:
     """The cell that failed is held, so that no more jobs meet its template; all that was not changed serves again."""
     others = [each.cell for each in stands if each.cell.name != cell]
-    actions = (Action(do=Do.HOLD, cell=cell), *given_up(task, others))
+    actions = (Action(do=Do.LEAVE_HELD, cell=cell), *given_up(task, others))
     return _round(stands, actions, end=End.FAILED, words=f"cell {cell}: {words}")
 
 
@@ -164,7 +181,7 @@ def _canary(
     if changing:
         first, *others = changing
         actions = [
-            *_step(task, first, waits, canary=True),
+            *_step(task, first, waits, canary=True, kept=False),
             *(_given_back(each) for each in others if not each.met),
         ]
         return actions, None
@@ -183,6 +200,8 @@ def _room_for(
     if held:
         first, *others = held
         waits[first.cell.name] = f"makes room for the canary {trial.name}"
+        if first.unclaimed:
+            return [Action(do=Do.HOLD, cell=first.cell.name)]
         closes = (
             [Action(do=Do.CLOSE, cell=first.cell.name)]
             if is_open(first.cell) and not busy(first.cell)
@@ -196,12 +215,21 @@ def _room_for(
 
 def _all(task: Task, stands: Sequence[Standing], waits: dict[str, str], *, now: float) -> list[Action]:
     changing = [each for each in stands if each.stage is Stage.CHANGING]
-    actions = [action for each in changing for action in _step(task, each, waits, canary=False)]
     fresh = [each.cell for each in stands if each.stage is Stage.FRESH]
+
+    def kept(each: Standing) -> bool:
+        # A cell that rests cannot serve anyway; held meanwhile, it shows other commands that this one is at work.
+        return bool(fresh) and now <= rests_until(each.cell, settle_seconds=task.settle_seconds)
+
+    actions = [
+        action for each in changing for action in _step(task, each, waits, canary=False, kept=kept(each))
+    ]
     if task.goal is Goal.RELEASE:
         return actions
     taken = [cell for cell in fresh if not busy(cell)]
-    if task.goal is not Goal.CHANGE or (not taken and all(busy(each.cell) for each in changing)):
+    if task.goal is not Goal.CHANGE or (
+        not taken and all(busy(each.cell) or (each.met and kept(each)) for each in changing)
+    ):
         # A busy cell that is held gets no more jobs, maybe for hours; so not before all others are done.
         taken = fresh
     return [*actions, *(Action(do=Do.HOLD, cell=name) for name in _within(task, taken, stands, now=now))]
@@ -213,7 +241,9 @@ def _within(task: Task, cells: Sequence[CellNow], stands: Sequence[Standing], *,
     resting = {
         each.cell.name for each in stands if now <= rests_until(each.cell, settle_seconds=task.settle_seconds)
     }
-    held, away = len(changing), len(changing | resting)
+    # A changed cell that stays held while it rests only rests.
+    done = {each.cell.name for each in stands if each.met} & resting
+    held, away = len(changing - done), len(changing | resting)
     for cell in cells:
         costs = is_open(cell) and task.goal is Goal.CHANGE
         if held < task.at_once and (away < task.at_once or not costs):
@@ -221,19 +251,22 @@ def _within(task: Task, cells: Sequence[CellNow], stands: Sequence[Standing], *,
             yield cell.name
 
 
-def _step(task: Task, each: Standing, waits: dict[str, str], *, canary: bool) -> Iterator[Action]:
-    """What carries one held cell on."""
+def _step(task: Task, each: Standing, waits: dict[str, str], *, canary: bool, kept: bool) -> Iterator[Action]:
+    """What carries one held cell on; `kept`: it stays held for a while when it is changed."""
     cell, name = each.cell, each.cell.name
     record, document = cell.record, cell.document
     if task.goal is Goal.RELEASE:
         # Whoever gave a rollout up may have changed this cell already, and nobody has tried it.
         yield Action(do=Do.RELEASE_ANEW if task.hold == ROLLOUT else Do.RELEASE, cell=name)
+    elif each.unclaimed:
+        yield Action(do=Do.HOLD, cell=name)
     elif document is None:
         waits[name] = "its worker pool is deleted"
         yield Action(do=Do.FORGET, cell=name)
     elif each.met:
-        waits[name] = "changed; Cloud Run carries it out"
-        if document.reading.rests:
+        rests = document.reading.rests
+        waits[name] = "changed; it rests after its zero" if rests else "changed; Cloud Run carries it out"
+        if rests and not kept:
             yield Action(do=Do.RELEASE_CANARY if canary else Do.RELEASE_ANEW, cell=name)
     elif record is not None:
         yield from _emptied(task, cell, record, waits)
@@ -272,7 +305,7 @@ def _emptied(task: Task, cell: CellNow, record: CellRecord, waits: dict[str, str
 
 
 def _given_back(each: Standing) -> Action:
-    return Action(do=Do.RELEASE, cell=each.cell.name)
+    return Action(do=Do.HOLD if each.unclaimed else Do.RELEASE, cell=each.cell.name)
 
 
 def _trials_over(stands: Sequence[Standing]) -> Iterator[Action]:
@@ -293,11 +326,6 @@ def _words_of_trial(cell: CellNow) -> str:
     assert cell.record is not None
     assert cell.document is not None
     return verdict(cell.record, cell.document.reading).words
-
-
-def _rests(cell: CellNow) -> bool:
-    """Whether nothing of ours can be under way in its worker pool."""
-    return cell.document is not None and cell.document.reading.rests
 
 
 def _round(

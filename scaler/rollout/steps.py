@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from cell_records.holds import is_own
 from cell_records.record import CellRecord, CellState, Gate
 from scaler.cloud_run.wire import Document, WorkerPool
 from scaler.rollout.canary import broken
@@ -55,10 +56,15 @@ Request = Look | SetField | Delete | Remove
 Steps = Generator[Request, Any, None]
 
 
-def changing(cell: str, *, hold: str, wish: Wish) -> Steps:
-    """Write what is wished into a cell that is held at its zero, or at a zero that has failed."""
+def changing(cell: str, *, hold: str, wish: Wish, written: int | None = None) -> Steps:
+    """Write what is wished into a cell that is held at its zero, or at a zero that has failed.
+
+    `written`: the generation of a write that was taken; a reading of it that is not as wished will not be by another write.
+    """
     found = yield from _without_leases(hold)
-    if found is not None and not wish.met(cell, found.data):
+    if found is None or (written is not None and found.reading.generation >= written):
+        return
+    if wish.differences(cell, found.data):
         yield SetField(of=found, name=wish.field, value=wish.value(cell, found.data))
 
 
@@ -90,7 +96,7 @@ def zero_failed(reading: WorkerPool) -> bool:
 
 def _without_leases(hold: str) -> Generator[Request, Any, Document | None]:
     record: CellRecord | None = yield Look.RECORD
-    if record is None or record.gate is not Gate.CLOSED or record.hold != hold:
+    if record is None or record.gate is not Gate.CLOSED or not is_own(hold, record.hold):
         return None
     found: Document | None = yield Look.DOCUMENT
     if found is None or found.reading.uid != record.uid:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from scaler.cell_directory import SIZE_LABEL
 from scaler.cloud_run.wire import CELL_SECRET
+from scaler.rollout.quantities import amount, same_amount
 
 Data = Mapping[str, Any]
 
@@ -19,8 +22,12 @@ class Wish(Protocol):
     def field(self) -> str:
         """The top-level field that is written: https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.workerPools."""
 
-    def met(self, cell: str, data: Data) -> bool:
-        """Whether the worker pool is as wished."""
+    @property
+    def fingerprint(self) -> str:
+        """Eight digits that are the same for the same wish, and for two different ones hardly ever."""
+
+    def differences(self, cell: str, data: Data) -> tuple[str, ...]:
+        """What is not as wished, for people; nothing when all is. Cloud Run may show a value in another form than it got."""
 
     def value(self, cell: str, data: Data) -> Any:
         """The field as it is to be written."""
@@ -46,12 +53,39 @@ class TemplateWish:
         """See Wish."""
         return "template"
 
-    def met(self, cell: str, data: Data) -> bool:
-        """See Wish. A secret that is to be rotated is so once this very wish has been written."""
-        if self.rotate is not None and cell not in self.rotated:
-            return False
-        template = data.get("template", {})
-        return bool(self._changed(template) == _without_revision(template))
+    @property
+    def fingerprint(self) -> str:
+        """See Wish. Of a rotation only that there is one."""
+        sizes = [None if each is None else str(amount(each) or each) for each in (self.cpu, self.memory)]
+        rotates = self.rotate is not None
+        return _digits([self.image, sorted(self.env.items()), sorted(self.unset_env), *sizes, rotates])
+
+    def differences(self, cell: str, data: Data) -> tuple[str, ...]:
+        """See Wish. A secret that is to be rotated is so once this very wish has been written. No variable's value is told."""
+        first = (data.get("template", {}).get("containers") or [{}])[0]
+        secret = (
+            ["its secret is not a new one"] if self.rotate is not None and cell not in self.rotated else []
+        )
+        return (*secret, *self._others(first), *self._other_variables(first.get("env", [])))
+
+    def _others(self, first: Data) -> Iterator[str]:
+        image = first.get("image", "")
+        if self.image not in (None, image):
+            yield f"image is {image}, not {self.image}"
+        limits = (first.get("resources") or {}).get("limits") or {}
+        for name, wished in (("cpu", self.cpu), ("memory", self.memory)):
+            shown = str(limits.get(name, ""))
+            if wished is not None and not same_amount(wished, shown):
+                yield f"{name} is {shown or 'not set'}, not {wished}"
+
+    def _other_variables(self, env: list[dict[str, Any]]) -> Iterator[str]:
+        for name, value in self.env.items():
+            found = [each for each in env if each.get("name") == name]
+            # Protobuf's JSON leaves an empty text out; a value by reference is another one whatever it leads to.
+            if not found or any("valueSource" in each or each.get("value", "") != value for each in found):
+                yield f"variable {name} has another value" if found else f"variable {name} is not there"
+        for name in sorted(self.unset_env & {each.get("name") for each in env}):
+            yield f"variable {name} is still there"
 
     def value(self, cell: str, data: Data) -> Any:  # noqa: ARG002 - of this wish all cells get the same
         """See Wish."""
@@ -91,14 +125,23 @@ class SizeWish:
         """See Wish. Whether changed labels make a revision is not known, so they wait for a zero too."""
         return "labels"
 
-    def met(self, cell: str, data: Data) -> bool:
+    @property
+    def fingerprint(self) -> str:
         """See Wish."""
-        labels = data.get("labels") or {}
-        return bool(labels.get(SIZE_LABEL) == str(self.sizes[cell]))
+        return _digits(sorted(self.sizes.items()))
+
+    def differences(self, cell: str, data: Data) -> tuple[str, ...]:
+        """See Wish."""
+        shown, wished = (data.get("labels") or {}).get(SIZE_LABEL), str(self.sizes[cell])
+        return () if shown == wished else (f"label {SIZE_LABEL} is {shown or 'not set'}, not {wished}",)
 
     def value(self, cell: str, data: Data) -> Any:
         """See Wish."""
         return {**(data.get("labels") or {}), SIZE_LABEL: str(self.sizes[cell])}
+
+
+def _digits(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
 
 def _without_revision(template: Data) -> dict[str, Any]:

@@ -6,6 +6,8 @@ An ordinary client of records and Cloud Run, like `once`: no service is needed, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,15 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cell_records.errors import RecordError, StoreRefused
+from cell_records.holds import Hold
 from scaler.assembly import cloud_run_of, records_of
 from scaler.budget import MinuteBudget
 from scaler.cell_writer import CellWriter
 from scaler.config import Config, load_config
 from scaler.config.model import CloudRunSection
 from scaler.errors import (
-    CanaryFailed,
     CanaryUntried,
-    CellsLeft,
     ChangeUnfinished,
     CloudRunError,
     ConfigError,
@@ -29,8 +30,9 @@ from scaler.errors import (
 )
 from scaler.rollout.cells import CellNow, Goal, Task
 from scaler.rollout.clock import sound_clock
+from scaler.rollout.endings import error_of
 from scaler.rollout.performer import Performer, Selection
-from scaler.rollout.rounds import End, Round, given_up, next_round
+from scaler.rollout.rounds import Do, Round, given_up, next_round
 from scaler.rollout.template import Wish
 
 # How much of the project's writes a minute these verbs take: the rest stays for the scaler's growth.
@@ -42,6 +44,12 @@ LOOK_AGAIN_IDLE_SECONDS = 3.0
 
 # What cannot be read for so long at the beginning will not be read by waiting: a permission or a bucket is missing.
 FIRST_LOOK_SECONDS = 60.0
+
+# What becomes of a cell that is let go of.
+LEFT_AS = {Do.LEAVE_HELD: "stays held until the next command", Do.RELEASE_ANEW: "serves with what is wished"}
+
+# How long a command that is interrupted takes to let go of what it holds; GitHub kills a cancelled step after some seconds more.
+LAST_WORDS_SECONDS = 5.0
 
 # Of how many cells of a pool one is held at a time, unless told otherwise.
 CELLS_PER_HELD_ONE = 5
@@ -56,6 +64,7 @@ class Wanted:
     pool: str | None = None
     cells: tuple[str, ...] = ()
     wish: Wish | None = None
+    take_over: bool = False
     at_once: int = 0
     canary: bool = False
     canary_seconds: float = 1800.0
@@ -64,12 +73,14 @@ class Wanted:
 
 
 def run(config_path: Path, env: Mapping[str, str], wanted: Wanted) -> int:
-    """Do it; gives 0 when every cell is as wished.
-
-    Raises ScalerError: CellsLeft, CanaryFailed, CanaryUntried, ChangeUnfinished, ConfigError, RecordsUnusable and CloudRunError.
+    """Do it; gives 0 when every cell is as wished. Raises KeyboardInterrupt when it is interrupted, and
+    ScalerError: CellsLeft, CanaryFailed, CanaryUntried, ChangeUnfinished, ConfigError, RecordsUnusable and CloudRunError.
     """
     config = load_config(config_path, env)
-    return asyncio.run(_run(config, wanted))
+    try:
+        return asyncio.run(_run(config, wanted))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def write_share(section: CloudRunSection) -> int:
@@ -78,6 +89,9 @@ def write_share(section: CloudRunSection) -> int:
 
 
 async def _run(config: Config, wanted: Wanted) -> int:
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     cloud, records = cloud_run_of(config), records_of(config)
     clock = sound_clock(time.time, lambda: cloud.told_time, say=say)
     budget = MinuteBudget(write_share(config.cloud_run))
@@ -165,21 +179,30 @@ class Verb:
         deadline = self._timer() + self._wanted.timeout_seconds
         task = await self._task(deadline)
         hands = self._performer(task)
+        try:
+            last = await self._last_round(task, hands, deadline)
+        except (CloudRunError, CanaryUntried):
+            await self._let_go(task, hands)
+            raise
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self._let_go(task, hands)
+            raise
+        self._ended(last)
+
+    async def _last_round(self, task: Task, hands: Performer, deadline: float) -> Round:
+        """Look, decide and act until there is an end. Raises CanaryUntried, ChangeUnfinished, RecordsUnusable, CloudRunError."""
         while True:
             pause = LOOK_AGAIN_SECONDS
             cells = await self._looked(hands)
             if cells is not None:
                 current = next_round(task, cells, now=self._clock())
-                try:
-                    await self._act(hands, current)
-                except CloudRunError:
-                    await self._let_go(task, hands)
-                    raise
+                await self._act(hands, current)
                 pause = LOOK_AGAIN_SECONDS if current.actions else LOOK_AGAIN_IDLE_SECONDS
                 if current.end is not None:
                     await hands.settle()
-                    self._ended(current)
-                    return
+                    return current
                 if self._is_untried(current):
                     raise self._untried(current)
             if self._timer() >= deadline:
@@ -191,8 +214,10 @@ class Verb:
         wanted = self._wanted
 
         def task(at_once: int) -> Task:
+            wish = "" if wanted.wish is None else wanted.wish.fingerprint
             return Task(
-                hold=wanted.hold,
+                hold=Hold(verb=wanted.hold, wish=wish, since=int(self._clock())).text,
+                take_over=wanted.take_over,
                 goal=wanted.goal,
                 at_once=at_once,
                 wish=wanted.wish,
@@ -251,7 +276,7 @@ class Verb:
         try:
             for action in given_up(task, await hands.look()):
                 await hands.perform(action)
-                self._say(f"{action.cell}: serves as before")
+                self._say(f"{action.cell}: {LEFT_AS.get(action.do, 'serves as before')}")
         except (RecordError, CloudRunError) as error:
             self._tell_fault(str(error))
             return False
@@ -286,23 +311,12 @@ class Verb:
         )
 
     def _ended(self, current: Round) -> None:
-        wanted = self._wanted
-        if current.end is End.FAILED:
-            raise CanaryFailed(
-                f"The new template has failed: {current.words}. That cell is held for {wanted.hold}; no other was changed "
-                "after it.",
-                remedy=f"To go back: {wanted.how_back}",
-            )
-        if current.end is End.LEFT:
-            left = "; ".join(f"{cell}: {why}" for cell, why in sorted(current.left.items()))
-            raise CellsLeft(
-                f"{len(current.as_wished)} of {current.total} cells are as wished. Left as they are: {left}",
-                remedy="End the other hold (`runner-pool resume --hold …`, or the verb itself once more), then run this again.",
-            )
-        done = (
-            "no such cell is left" if wanted.goal is Goal.DELETE else f"{current.total} cells are as wished"
-        )
-        self._say(f"{wanted.hold}: done, {done}")
+        error = error_of(current, hold=self._wanted.hold, how_back=self._wanted.how_back)
+        if error is not None:
+            raise error
+        gone = self._wanted.goal is Goal.DELETE
+        done = "no such cell is left" if gone else f"{current.total} cells are as wished"
+        self._say(f"{self._wanted.hold}: done, {done}")
 
     def _tell(self, hands: Performer, current: Round) -> None:
         """A line for each cell whose state has changed, and for the number of those that are done."""

@@ -162,6 +162,7 @@ class RolloutWorld(World):
                     hold="rollout",
                     goal=Goal.CHANGE,
                     wish=wish,
+                    take_over=number % 4 > 0,
                     at_once=self.chance.choice((0, 2)),
                     canary=self.chance.random() < 0.5,
                     canary_seconds=60.0,
@@ -175,7 +176,7 @@ class RolloutWorld(World):
         last = TemplateWish(image="the last")
         for wanted in (
             Wanted(hold="drain", goal=Goal.RELEASE),
-            Wanted(hold="rollout", goal=Goal.CHANGE, wish=last, timeout_seconds=2_000.0),
+            Wanted(hold="rollout", goal=Goal.CHANGE, wish=last, take_over=True, timeout_seconds=2_000.0),
         ):
             self.admin = "the last admin"
             self.spawn(self.admin, self._verb(wanted, self.admin))

@@ -18,6 +18,7 @@ WEATHERS = {
     for name, weather in (("crashing", CRASHING), ("storm", STORM), ("frozen", FROZEN))
 }
 SEEDS = 12
+MOST_SEEDS = 60
 
 
 def lived(seed: int, weather: Weather, seen: Counter[str] | None = None) -> Outcome:
@@ -58,11 +59,8 @@ def test_no_template_stops_a_live_runner_and_the_last_one_reaches_every_cell(nam
     assert seen["failed_zeros"] > SEEDS // 2
 
 
-@pytest.mark.parametrize("seed", [3, 39])
-def test_without_its_etag_a_late_template_stops_a_live_runner(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_its_etag_a_late_template_stops_a_live_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same worlds with one guard removed: so the worlds are hard enough for it to matter."""
     monkeypatch.setattr(TemplateCloud, "names_etag", False)
-    life = lived(seed, WEATHERS["storm"])
-    assert life.killed, life.story
+    if not any(lived(seed, WEATHERS["storm"]).killed for seed in range(MOST_SEEDS)):
+        pytest.fail(f"{MOST_SEEDS} worlds whose templates name no etag, and nobody was killed")

@@ -32,13 +32,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
 
 
 def test_a_rollout_asks_for_all_that_it_was_told(asked: list[Wanted]) -> None:
-    words = "--pool linux --image new --env A=1=2 --unset-env B --cpu 4 --memory 8Gi --no-canary --at-once 3"
+    words = "--pool linux --image new --env A=1=2 --unset-env B --cpu 4 --memory 8Gi --no-canary --at-once 3 --take-over"
     assert ended("rollout", *CONFIG, *words.split(), "--timeout", "1h30m", "--canary-timeout", "5m") == 0
     (wanted,) = asked
     assert wanted.wish == TemplateWish(
         image="new", env={"A": "1=2"}, unset_env=frozenset({"B"}), cpu="4", memory="8Gi"
     )
     assert (wanted.hold, wanted.goal, wanted.pool, wanted.at_once) == ("rollout", Goal.CHANGE, "linux", 3)
+    assert wanted.take_over
     assert (wanted.canary, wanted.timeout_seconds, wanted.canary_seconds) == (False, 5_400.0, 300.0)
     assert wanted.how_back.endswith("--pool linux --image OLD")
 
@@ -48,7 +49,7 @@ def test_a_rollout_tries_one_cell_first_and_keeps_secrets_unless_told_otherwise(
     ended("rollout", *CONFIG, "--pool", "linux", "--rotate-secrets")
     wishes = [each.wish for each in asked]
     assert all(isinstance(wish, TemplateWish) for wish in wishes)
-    assert [each.canary for each in asked] == [True, True]
+    assert [(each.canary, each.take_over) for each in asked] == [(True, False), (True, False)]
     keeps, rotates = (wish.rotate for wish in wishes if isinstance(wish, TemplateWish))
     assert keeps is None
     assert rotates is not None
@@ -76,6 +77,12 @@ def test_the_other_verbs_ask_for_theirs(asked: list[Wanted]) -> None:
     [
         ("rollout --pool linux", "nothing is to be changed"),
         ("rollout --image new", "Missing option '--pool'"),
+        ("rollout --pool linux --cpu lots", "write --cpu 4"),
+        ("rollout --pool linux --cpu 0", "--cpu 0 is no number of CPUs"),
+        ("rollout --pool linux --cpu 2Gi", "write --cpu 4"),
+        ("rollout --pool linux --memory 8", "write --memory 8Gi"),
+        ("rollout --pool linux --memory 8GB", "--memory 8GB is no amount of memory"),
+        ("rollout --pool linux --memory 0Mi", "write --memory 8Gi"),
         ("rollout --pool linux --env A", "write --env NAME=VALUE"),
         ("rollout --pool linux --env A-B=1", "write --env NAME=VALUE"),
         ("rollout --pool linux --env A=1 --unset-env A", "--unset-env A cannot be honoured"),

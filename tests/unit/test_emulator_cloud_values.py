@@ -8,6 +8,7 @@ from emulator.cloud.crc32c import crc32c
 from emulator.cloud.errors import GoogleError, InvalidArgumentError, ResourceExhaustedError
 from emulator.cloud.launch import obstacle_to_launch, process_plan
 from emulator.cloud.metadata import InstanceFacts, Reply, metadata_reply
+from emulator.cloud.normal_form import in_normal_form
 from emulator.cloud.object_storage import ObjectStore, PreconditionFailedError, Preconditions
 from emulator.cloud.quota import WriteQuota
 from emulator.cloud.wire import page_offset, page_token, timestamp, with_numeric_enums
@@ -250,3 +251,31 @@ def test_of_two_writers_of_one_generation_one_wins() -> None:
 
 def test_the_check_value_of_crc32c() -> None:
     assert crc32c(b"123456789") == 0xE3069283
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "kept"),
+    [
+        ("memory", "8192Mi", "8Gi"),
+        ("memory", "8589934592", "8Gi"),
+        ("memory", "1000Mi", "1000Mi"),
+        ("memory", "8G", "8G"),
+        ("memory", "0", "0"),
+        ("cpu", "2000m", "2"),
+        ("cpu", "500m", "500m"),
+        ("image", "registry:5000/runner", "registry:5000/runner:latest"),
+        ("image", "runner:1", "runner:1"),
+        ("image", "runner@sha256:0", "runner@sha256:0"),
+    ],
+)
+def test_another_form_has_the_same_meaning(field: str, given: str, kept: str) -> None:
+    """Of one container; what was given stays as it was."""
+    container: dict[str, Any] = {
+        "image": "i:1",
+        "env": [{"name": "A", "value": ""}, {"name": "B", "value": "1"}],
+    }
+    container |= {"image": given} if field == "image" else {"resources": {"limits": {field: given}}}
+    (shown,) = in_normal_form({"template": {"containers": [container]}})["template"]["containers"]
+    assert shown["env"] == [{"name": "A"}, {"name": "B", "value": "1"}]
+    assert (shown["image"] if field == "image" else shown["resources"]["limits"][field]) == kept
+    assert container["env"][0] == {"name": "A", "value": ""}

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cell_records.codec import cell_record, cell_text
+from cell_records.holds import Hold, hold_in
 from cell_records.record import (
     CellRecord,
     CellState,
+    Refusal,
+    Refused,
     closed,
     count_found_at_zero,
     ended,
     held,
     job_completed,
+    left_held,
     lowering,
     opened,
     released,
@@ -85,6 +92,53 @@ def test_a_cell_that_is_not_held_is_no_canary_for_being_released() -> None:
     """Saying it twice does not begin another trial."""
     record = a_record(state=CellState.ZERO, obstacles=[an_obstacle()])
     assert released_anew(record, "rollout", canary=True, now=NOW) == record
+
+
+FIRST = Hold(verb="rollout", wish="5c1e09ab", since=1_764_133_595)
+OTHER = Hold(verb="rollout", wish="77770000", since=FIRST.since + 60)
+
+
+def test_a_hold_is_one_text_for_people_and_programs() -> None:
+    """A program that knows a word alone respects it as well, as a hold for something else."""
+    assert FIRST.text == "rollout 5c1e09ab since 2025-11-26T05:06:35Z"
+    for each in (FIRST, OTHER, Hold(verb="drain")):
+        assert hold_in(each.text) == each
+    for text in ("", "rollout", "a since b", "rollout 1 since 2025-13-26T05:06:35Z", f"{FIRST.text} "):
+        assert hold_in(text) == Hold(verb=text)
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes", "take_over", "after"),
+    [
+        pytest.param("", FIRST, False, FIRST, id="free"),
+        pytest.param("rollout", FIRST, False, FIRST, id="left by one that ended"),
+        pytest.param(FIRST.text, replace(FIRST, since=OTHER.since), False, FIRST, id="the same change"),
+        pytest.param(FIRST.text, OTHER, False, None, id="another change"),
+        pytest.param(FIRST.text, OTHER, True, OTHER, id="another change, taken over"),
+        pytest.param(OTHER.text, FIRST, True, None, id="a younger one is not taken over"),
+        pytest.param("drain", OTHER, True, None, id="another verb is not taken over"),
+        pytest.param(FIRST.text, Hold(verb="drain"), True, None, id="nor is it by another verb"),
+        pytest.param(FIRST.text, Hold(verb="rollout"), False, FIRST, id="a word says nothing new"),
+    ],
+)
+def test_who_may_have_a_held_cell(stands: str, comes: Hold, take_over: bool, after: Hold | None) -> None:
+    """Two changes of the same cells would undo each other; of two that both take over, the younger one stays."""
+    record = a_record(hold=stands)
+    found = held(record, comes.text, take_over=take_over)
+    assert found == (Refused(reason=Refusal.HELD) if after is None else replace(record, hold=after.text))
+    assert cell_record(cell_text(made(found)), key="a") == found if after else True
+
+
+def test_a_change_ends_its_own_hold_or_leaves_it_to_whoever_comes() -> None:
+    """And touches no other's."""
+    own, others = a_record(hold=FIRST.text), a_record(hold=OTHER.text)
+    assert made(released(own, FIRST.text)).hold == ""
+    assert made(left_held(own, FIRST.text)).hold == "rollout"
+    assert made(left_held(a_record(), FIRST.text)).hold == "rollout"
+    assert made(released(own, "rollout")).hold == "", "whoever says the word alone means all of them"
+    for each in (released, left_held):
+        assert each(others, FIRST.text) == Refused(reason=Refusal.HELD)
+        assert each(a_record(hold="drain"), FIRST.text) == Refused(reason=Refusal.HELD)
 
 
 def test_a_hold_is_taken_over_by_the_same_verb() -> None:

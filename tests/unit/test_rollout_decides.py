@@ -1,4 +1,4 @@
-"""The pure parts of a rollout: what a canary has shown, what is done next, and what a write looks at before, as tables."""
+"""The pure parts of a rollout: what a canary has shown, and what is done next, as tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from cell_records.record import CellRecord, CellState
-from scaler.cloud_run.wire import Document
+from cell_records.record import CellState
 from scaler.rollout.canary import Trial, verdict
 from scaler.rollout.cells import CellNow, Goal, Task
 from scaler.rollout.rounds import ROOM_AFTER_SECONDS, Do, End, Round, given_up, next_round
-from scaler.rollout.steps import Delete, Look, SetField, Steps, changing, deleting
 from scaler.rollout.template import TemplateWish
 from tests.factories import NOW, a_lease, a_record, an_obstacle
 from tests.rollout_world import doc, failed_with
@@ -165,6 +163,35 @@ def test_where_no_zero_can_be_had_it_may_be_deleted_and_is_not_said_to_be_draine
     assert (steps(found), found.waits["a"]) == (wanted, word)
 
 
+@pytest.mark.parametrize(
+    ("written", "wanted", "end"),
+    [
+        pytest.param(None, ["write a", "write b"], None, id="not written by this verb"),
+        pytest.param(3, ["write a", "write b"], None, id="a reading of before the write"),
+        pytest.param(2, ["release_anew a", "release b"], End.UNKEPT, id="taken, and as it was"),
+        pytest.param(1, ["release_anew a", "release b"], End.UNKEPT, id="written by somebody else since"),
+    ],
+)
+def test_what_cloud_run_took_and_does_not_show_is_not_written_again(
+    written: int | None, wanted: list[str], end: End | None
+) -> None:
+    """It would be written for hours; what is held serves again, and what was served before says nothing of it."""
+    found = next_round(
+        task(), [replace(cell("a", **HELD), written=written), cell("b", **HELD), cell("c")], now=NOW
+    )
+    assert (steps(found), found.end) == (wanted, end)
+    if end is not None:
+        assert found.words == "a: image is old, not new"
+    moving = replace(cell("a", **HELD), written=written, document=doc("a", rests=False))
+    assert steps(next_round(task(), [moving], now=NOW)) == []
+
+
+def test_what_cloud_run_made_of_a_template_and_cannot_start_stays_held() -> None:
+    """No job is to meet it."""
+    found = next_round(task(), [replace(cell("a", failure=BROKEN, **HELD), written=2)], now=NOW)
+    assert (steps(found), found.end) == (["leave_held a"], End.FAILED)
+
+
 def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
     """Neither written again nor released."""
     for image in ("old", "new"):
@@ -196,7 +223,7 @@ def test_a_change_that_cloud_run_has_not_carried_out_is_waited_for() -> None:
         ),
         pytest.param(
             [cell("a", **HELD), cell("b", image="new", canary_since=SINCE, obstacles=[an_obstacle()])],
-            ["hold b", "release a"],
+            ["leave_held b", "release a"],
             id="one failed",
         ),
     ],
@@ -205,7 +232,7 @@ def test_what_is_done_next_with_a_canary(cells: list[CellNow], wanted: list[str]
     """One cell alone, until it has shown something."""
     found = next_round(task(canary=True), cells, now=NOW)
     assert steps(found) == wanted
-    assert (found.end is End.FAILED) == (wanted == ["hold b", "release a"])
+    assert (found.end is End.FAILED) == (wanted == ["leave_held b", "release a"])
 
 
 def test_a_canary_without_an_instance_gets_room_from_one_other_cell() -> None:
@@ -256,70 +283,13 @@ def test_what_may_not_be_touched_is_left_and_told(left: CellNow, words: str) -> 
 def test_a_command_that_gives_up_lets_go_of_what_it_has_not_changed() -> None:
     """And of nothing that Cloud Run still works on."""
     moving = replace(cell("c", **HELD), document=doc("c", rests=False))
-    cells = [cell("a", OPEN, leases=LEASES, **HELD), cell("b", image="new", **HELD), moving, cell("d")]
-    assert [(each.do, each.cell) for each in given_up(task(), cells)] == [(Do.RELEASE, "a")]
+    broken = cell("e", image="new", failure=BROKEN, **HELD)
+    changed, waiting = cell("b", image="new", **HELD), cell("a", OPEN, leases=LEASES, **HELD)
+    cells = [waiting, changed, moving, cell("d"), broken]
+    left = [(Do.RELEASE, "a"), (Do.RELEASE_ANEW, "b"), (Do.LEAVE_HELD, "c"), (Do.LEAVE_HELD, "e")]
+    assert [(each.do, each.cell) for each in given_up(task(), cells)] == left
+    # What nobody has tried yet gets no jobs by that.
+    assert given_up(task(canary=True), cells)[1].do is Do.LEAVE_HELD
+    shows = cell("f", image="new", served_at=NOW)
+    assert given_up(task(canary=True), [*cells, shows])[1].do is Do.RELEASE_ANEW
     assert given_up(task(hold="drain", goal=Goal.STAY, wish=None), [cell("a", hold="drain")]) == ()
-
-
-def asked(steps_of: Steps, record: CellRecord | None, found: Document | None) -> list[object]:
-    """Everything that is asked for, in order."""
-    requests: list[object] = []
-    answer: object = None
-    while True:
-        try:
-            request = steps_of.send(answer)
-        except StopIteration:
-            return requests
-        requests.append(request)
-        answer = record if request is Look.RECORD else found if request is Look.DOCUMENT else True
-
-
-READY = a_record(uid="uid-a", state=ZERO, hold="rollout")
-CLOSED = a_record(uid="uid-a", state=CLOSING, hold="rollout")
-FAILED: dict[str, Any] = {"terminalCondition": failed_with(BROKEN)}
-
-
-@pytest.mark.parametrize(
-    ("record", "found"),
-    [
-        pytest.param(READY, doc(), id="at its zero"),
-        pytest.param(CLOSED, doc(**FAILED), id="closing, and its zero has failed"),
-    ],
-)
-def test_a_write_names_the_reading_that_followed_the_record(record: CellRecord, found: Document) -> None:
-    """In this order: a record with a closed gate and held, then a count of zero, whose etag the write names."""
-    asked_for = asked(changing("a", hold="rollout", wish=TemplateWish(image="new")), record, found)
-    assert asked_for[:2] == [Look.RECORD, Look.DOCUMENT]
-    assert isinstance(asked_for[2], SetField)
-    assert asked_for[2].of is found
-    assert asked(deleting(hold="rollout"), record, found)[2:] == [Delete(of=found)]
-
-
-@pytest.mark.parametrize(
-    ("record", "found"),
-    [
-        pytest.param(None, doc(), id="no record"),
-        pytest.param(replace(READY, hold=""), doc(), id="not held"),
-        pytest.param(replace(READY, hold="drain"), doc(), id="held for something else"),
-        pytest.param(a_record(uid="uid-a", hold="rollout"), doc(), id="open"),
-        pytest.param(CLOSED, doc(), id="closing"),
-        pytest.param(CLOSED, doc(count=1, **FAILED), id="closing, and the raise had failed"),
-        pytest.param(CLOSED, doc(rests=False, **FAILED), id="closing, and zero is asked for again"),
-        pytest.param(
-            CLOSED, doc(terminalCondition=failed_with(NO_CAPACITY)), id="closing, for want of capacity"
-        ),
-        pytest.param(replace(CLOSED, hold=""), doc(**FAILED), id="closing with a failed zero, not held"),
-        pytest.param(a_record(uid="uid-a", hold="rollout"), doc(**FAILED), id="open with a failed zero"),
-        pytest.param(READY, None, id="no worker pool"),
-        pytest.param(READY, doc("b"), id="another worker pool"),
-        pytest.param(READY, doc(count=1), id="raised by another hand"),
-        pytest.param(READY, doc(rests=False), id="not settled"),
-        pytest.param(READY, doc(scaling={}), id="a count that is not known"),
-    ],
-)
-def test_a_worker_pool_is_written_at_a_held_zero_only(
-    record: CellRecord | None, found: Document | None
-) -> None:
-    """Each of these may have an instance that works, or get one at any moment."""
-    for steps_of in (changing("a", hold="rollout", wish=TemplateWish(image="new")), deleting(hold="rollout")):
-        assert not any(isinstance(each, SetField | Delete) for each in asked(steps_of, record, found))

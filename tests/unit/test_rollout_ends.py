@@ -18,6 +18,7 @@ from scaler.errors import (
     Rejected,
 )
 from scaler.rollout.cells import Goal
+from scaler.rollout.template import TemplateWish
 from scaler.rollout.verbs import Wanted
 from tests.factories import NOW, a_lease
 from tests.rollout_world import Region, images, run_verb
@@ -33,6 +34,31 @@ async def test_a_template_that_cloud_run_does_not_take_leaves_no_cell_held() -> 
     holds = {name: region.record(name).hold for name in region.pools if cell_key(name) in region.store.texts}
     assert (set(holds.values()), set(images(region)), region.kills) == ({""}, {"old"}, [])
     assert "a: serves as before" in region.lines
+
+
+async def test_a_value_that_is_shown_in_another_form_is_written_once() -> None:
+    """Cloud Run has a form of its own for quantities."""
+    region = a_region(jobs=0)
+    region.keeps = {"8192Mi": "8Gi"}
+    await run_verb(region, wanted(wish=TemplateWish(memory="8192Mi"), canary=False))
+    assert (region.fields, region.kills) == (4, [])
+    assert "rollout: done, 4 cells are as wished" in region.lines
+
+
+async def test_a_value_that_cloud_run_does_not_keep_ends_the_command_and_holds_nothing() -> None:
+    """Run again it writes once more, which makes no generation, and once to know that; it used to write for eight hours."""
+    region = a_region(jobs=0)
+    region.keeps = {"new": "registry/new"}
+    for writes in (1, 3):
+        with pytest.raises(
+            Rejected, match=r"cell a: image is registry/new, not new\. It was not written"
+        ) as ended:
+            await run_verb(region, wanted())
+        assert "describe" in ended.value.remedy
+        assert region.fields == writes
+    held = [region.record(name).hold for name in region.pools if cell_key(name) in region.store.texts]
+    assert (set(held), region.kills, region.record("a").changed_at > NOW) == ({""}, [], True)
+    assert images(region) == ["registry/new", "old", "old", "old"]
 
 
 async def test_a_deletion_that_may_not_go_on_keeps_its_holds() -> None:

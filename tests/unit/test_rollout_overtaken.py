@@ -61,7 +61,7 @@ def before_the_write(region: Region) -> None:
 def write_at_any_count(patch: pytest.MonkeyPatch, _: Region) -> None:
     """Whatever the reading shows is written over."""
 
-    def changing(cell: str, *, hold: str, wish: Wish) -> Steps:
+    def changing(cell: str, *, hold: str, wish: Wish, written: int | None) -> Steps:
         yield Look.RECORD
         found: Document = yield Look.DOCUMENT
         yield SetField(of=found, name=wish.field, value=wish.value(cell, found.data))
