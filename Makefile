@@ -71,12 +71,13 @@ figures: $(READY) ## draw the figures and tables of docs/explanation/decision.md
 LOCKING := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-header --no-annotate
 
-lock: ## refresh requirements.lock, and of the same versions those of the scaler's image (needs uv)
+lock: ## refresh requirements.lock, and of the same versions those of the images (needs uv)
 	$(LOCKING) --group dev pyproject.toml --output-file requirements.lock
 	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
 	$(LOCKING) --constraint requirements.lock --group build --output-file requirements-build.lock
+	$(LOCKING) --constraint requirements.lock --group direct --output-file requirements-direct.lock
 
-test-images: $(READY) ## build both images and run them in the stand-in world: some minutes (needs root, podman, buildah, runc, debootstrap)
+test-images: $(READY) ## build the images and run them in the stand-in world: some minutes (needs root, podman, buildah, runc, debootstrap)
 	$(BIN)/python -m pytest tests/images
 
 clean: ## remove what setup and tests have made

@@ -45,6 +45,7 @@ STORAGE_CREDENTIALS = "RUNNER_POOL_STORAGE_CREDENTIALS"
 GITHUB_URL = "RUNNER_POOL_GITHUB_URL"
 GITHUB_APP_ID = "RUNNER_POOL_GITHUB_APP_ID"
 GITHUB_APP_KEY = "RUNNER_POOL_GITHUB_APP_KEY"
+SECRET_MANAGER_ENDPOINT = "RUNNER_POOL_SECRET_MANAGER_ENDPOINT"  # noqa: S105 - the variable's name, not a secret
 GITHUB_SCOPE = "RUNNER_POOL_GITHUB_SCOPE"
 RUNNER_GROUP = "RUNNER_POOL_RUNNER_GROUP"
 LABELS = "RUNNER_POOL_LABELS"
@@ -80,6 +81,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         GITHUB_URL: "https://api.github.com",
         GITHUB_APP_ID: "",
         GITHUB_APP_KEY: "",
+        SECRET_MANAGER_ENDPOINT: "https://secretmanager.googleapis.com",
         GITHUB_SCOPE: "",
         RUNNER_GROUP: "1",
         LABELS: "",
@@ -116,6 +118,7 @@ class DirectSettings:
     github_url: str
     app_id: str
     app_key: str
+    secret_manager_endpoint: str
     scope: str
     runner_group: int
     labels: tuple[str, ...]
@@ -213,6 +216,9 @@ def _direct(reader: "_Reader") -> DirectSettings:
         app_id=reader.required(GITHUB_APP_ID, remedy),
         app_key=reader.parsed(
             GITHUB_APP_KEY, reference, "write file:…, env:… or secretmanager:…", required=remedy
+        ),
+        secret_manager_endpoint=reader.parsed(
+            SECRET_MANAGER_ENDPOINT, secure_url, "write https://…, or leave it out"
         ),
         scope=reader.required(GITHUB_SCOPE, f"{remedy}: acme or acme/widgets"),
         runner_group=reader.parsed(RUNNER_GROUP, positive_integer, "write the number of a runner group"),

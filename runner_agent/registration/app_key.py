@@ -13,17 +13,24 @@ from github_api.secret import Secret
 from runner_agent.errors import SettingsError, UnreachableError
 from runner_agent.registration.exchange import Exchange, Request
 from runner_agent.registration.metadata import MetadataServer
-from runner_agent.settings import GITHUB_APP_KEY
+from runner_agent.settings import DEFAULTS, GITHUB_APP_KEY, SECRET_MANAGER_ENDPOINT
 
-_ENDPOINT = "https://secretmanager.googleapis.com/v1"
 _TIMEOUT_SECONDS = 10.0
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def read_app_key(
-    reference: str, *, env: Mapping[str, str], metadata: MetadataServer, exchange: Exchange
+    reference: str,
+    *,
+    env: Mapping[str, str],
+    metadata: MetadataServer,
+    exchange: Exchange,
+    endpoint: str = DEFAULTS[SECRET_MANAGER_ENDPOINT],
 ) -> AppKey:
-    """The key at `file:…`, `env:…` or `secretmanager:projects/P/secrets/S[/versions/V]`. Raises SettingsError."""
+    """The key at `file:…`, `env:…` or `secretmanager:projects/P/secrets/S[/versions/V]`. Raises SettingsError.
+
+    `endpoint`: Secret Manager's.
+    """
     scheme, _, place = reference.partition(":")
     try:
         match scheme:
@@ -32,7 +39,7 @@ def read_app_key(
             case "env":
                 text = _from_environment(place, env)
             case _:
-                text = _from_secret_manager(place, metadata=metadata, exchange=exchange)
+                text = _from_secret_manager(place, endpoint, metadata=metadata, exchange=exchange)
         return AppKey.from_pem(Secret(text))
     except BadAppKey as error:
         raise SettingsError([f"{GITHUB_APP_KEY}: {error}"]) from None
@@ -60,12 +67,12 @@ def _from_environment(name: str, env: Mapping[str, str]) -> str:
     return env[name]
 
 
-def _from_secret_manager(place: str, *, metadata: MetadataServer, exchange: Exchange) -> str:
+def _from_secret_manager(place: str, endpoint: str, *, metadata: MetadataServer, exchange: Exchange) -> str:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access"""
     version = place if "/versions/" in place else f"{place}/versions/latest"
     try:
         headers = {"Authorization": f"Bearer {metadata.access_token()}"}
-        request = Request(method="GET", url=f"{_ENDPOINT}/{version}:access", headers=headers)
+        request = Request(method="GET", url=f"{endpoint}/v1/{version}:access", headers=headers)
         reply = exchange(request, _TIMEOUT_SECONDS)
         if reply.status == 200:
             return base64.b64decode(json.loads(reply.body)["payload"]["data"]).decode()

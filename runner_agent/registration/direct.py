@@ -234,7 +234,13 @@ def direct_registration(
         raise SettingsError([f"{RECORDS}: {error}"]) from error
     except ValueError as error:
         raise SettingsError([f"{GITHUB_SCOPE}: {error}; write acme or acme/widgets"]) from error
-    key = read_app_key(settings.app_key, env=env, metadata=metadata, exchange=exchange)
+    key = read_app_key(
+        settings.app_key,
+        env=env,
+        metadata=metadata,
+        exchange=exchange,
+        endpoint=settings.secret_manager_endpoint,
+    )
 
     async def mint(name: str, timeout_seconds: float) -> JitConfiguration:
         async with GitHub(app_id=settings.app_id, key=key, scope=scope, url=settings.github_url) as github:

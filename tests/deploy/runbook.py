@@ -4,12 +4,22 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.tree import ROOT
 
+HOW_TO = ROOT / "docs/how-to"
+Calls = list[tuple[list[str], list[str]]]
+"""Each call of gcloud: its arguments and the files that it was given."""
+NEEDS_GCLOUD = pytest.mark.skipif(
+    shutil.which("gcloud") is None,
+    reason="gcloud is not installed, so its commands and flags cannot be checked",
+)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 # Notes its arguments, each with a NUL behind it, and the files that it was given as they were then.
@@ -31,10 +41,24 @@ def console(page: str) -> list[str]:
     return CONSOLE.findall(page)
 
 
-def called(blocks: Sequence[str], folder: Path, *, says: str) -> list[tuple[list[str], list[str]]]:
-    """Run the blocks in one shell in `folder`, as if it were the top of the checkout.
+def mentioned(blocks: Sequence[str]) -> list[list[str]]:
+    """The arguments of each call of gcloud that stands on a line of its own; nothing is run."""
+    found = [each[0] for block in blocks for each in re.finditer(r"gcloud [^|)\n]+", block)]
+    return [shlex.split(each)[1:] for each in found]
 
-    Returns each call of gcloud: its arguments and the files that it was given.
+
+def begins(calls: Calls, *words: str) -> list[list[str]]:
+    """The arguments of the calls that begin like this."""
+    return [arguments for arguments, _ in calls if tuple(arguments[: len(words)]) == words]
+
+
+def flag(arguments: list[str], name: str) -> str:
+    """The value of a flag."""
+    return next(each for each in arguments if each.startswith(f"--{name}=")).partition("=")[2]
+
+
+def called(blocks: Sequence[str], folder: Path, *, says: str) -> Calls:
+    """Run the blocks in one shell in `folder`, as if it were the top of the checkout.
 
     `says`: what gcloud prints at each call. Fails when the shell does.
     """

@@ -1,22 +1,25 @@
 """The runbook without Terraform runs in a shell, its commands are gcloud's own, and it grants what the modules grant."""
 
 import re
-import shlex
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.deploy import tree
-from tests.deploy.runbook import called, complaints, console
-
-HOW_TO = tree.ROOT / "docs/how-to"
-NEEDS_GCLOUD = pytest.mark.skipif(
-    shutil.which("gcloud") is None,
-    reason="gcloud is not installed, so its commands and flags cannot be checked",
+from tests.deploy.runbook import (
+    HOW_TO,
+    NEEDS_GCLOUD,
+    Calls,
+    begins,
+    called,
+    complaints,
+    console,
+    flag,
+    mentioned,
 )
-Calls = list[tuple[list[str], list[str]]]
+
+RUN_AS_A_WHOLE = {"install-with-gcloud.md", "direct-mode.md"}
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +27,6 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
     """Every call of gcloud in the runbook, run once from its first to its last block."""
     page = (HOW_TO / "install-with-gcloud.md").read_text()
     return called(console(page), tmp_path_factory.mktemp("runbook"), says="123456789")
-
-
-def begins(calls: Calls, *words: str) -> list[list[str]]:
-    return [arguments for arguments, _ in calls if tuple(arguments[: len(words)]) == words]
-
-
-def flag(arguments: list[str], name: str) -> str:
-    return next(each for each in arguments if each.startswith(f"--{name}=")).partition("=")[2]
 
 
 @NEEDS_GCLOUD
@@ -45,16 +40,15 @@ def test_gcloud_knows_every_command_and_flag_of_the_runbook(calls: Calls, tmp_pa
 
 @NEEDS_GCLOUD
 def test_gcloud_knows_every_command_of_the_other_pages(tmp_path: Path) -> None:
-    lines = [
-        line
+    blocks = [
+        block
         for page in sorted([*HOW_TO.glob("*.md"), *(tree.ROOT / "docs/reference").glob("*.md")])
-        if page.name != "install-with-gcloud.md"
+        if page.name not in RUN_AS_A_WHOLE
         for block in console(page.read_text())
-        for line in block.splitlines()
     ]
-    written = [found[0] for line in lines for found in re.finditer(r"gcloud [^|)]+", line)]
+    written = mentioned(blocks)
     assert len(written) > 5
-    assert complaints([shlex.split(each)[1:] for each in written], tmp_path) == []
+    assert complaints(written, tmp_path) == []
 
 
 @NEEDS_GCLOUD

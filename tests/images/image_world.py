@@ -6,7 +6,7 @@ import secrets
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,39 +200,42 @@ def _configuration(
 def _created_cells(
     emulator: Emulator, image: str, *, sizes: Sequence[int], scaler_url: str
 ) -> dict[str, str]:
-    """Worker pools as a deployment makes them: the image by its own entry point, the work folder on a disk volume."""
     made = {}
     for number, size in enumerate(sizes, start=1):
         name, secret = f"{POOL}-s{size}-{number}", secrets.token_urlsafe(32)
-        variables = {
-            "RUNNER_POOL_SCALER_URL": scaler_url,
-            "RUNNER_POOL_CELL_SECRET": secret,
-            "CANARY": f"canary-of-{name}",
-        }
-        container = {
-            "name": "runner",
-            "image": image,
-            "env": [{"name": name, "value": value} for name, value in variables.items()],
-            "volumeMounts": [{"name": "work", "mountPath": "/home/runner/_work"}],
-        }
-        body = {
-            "labels": {
-                "runner-pool-deployment": DEPLOYMENT,
-                "runner-pool-pool": POOL,
-                "runner-pool-size": str(size),
-            },
-            "scaling": {"scalingMode": "MANUAL", "manualInstanceCount": 0},
-            "template": {
-                "serviceAccount": ACCOUNT,
-                "volumes": [{"name": "work", "emptyDir": {"medium": "DISK", "sizeLimit": "10Gi"}}],
-                "containers": [container],
-            },
-        }
-        cloud = emulator.cloud
-        reply = cloud.http.post(f"/v2/{cloud.parent}/workerPools", params={"workerPoolId": name}, json=body)
-        cloud.done(reply.raise_for_status().json())
+        variables = {"RUNNER_POOL_SCALER_URL": scaler_url, "RUNNER_POOL_CELL_SECRET": secret}
+        create_cell(emulator, image, name=name, size=size, variables=variables)
         made[name] = secret
     return made
+
+
+def create_cell(
+    emulator: Emulator, image: str, *, name: str, size: int, variables: Mapping[str, str]
+) -> None:
+    """A worker pool as a deployment makes it: the image by its own entry point, the work folder on a disk volume."""
+    told = {**variables, "CANARY": f"canary-of-{name}"}
+    container = {
+        "name": "runner",
+        "image": image,
+        "env": [{"name": name, "value": value} for name, value in told.items()],
+        "volumeMounts": [{"name": "work", "mountPath": "/home/runner/_work"}],
+    }
+    body = {
+        "labels": {
+            "runner-pool-deployment": DEPLOYMENT,
+            "runner-pool-pool": POOL,
+            "runner-pool-size": str(size),
+        },
+        "scaling": {"scalingMode": "MANUAL", "manualInstanceCount": 0},
+        "template": {
+            "serviceAccount": ACCOUNT,
+            "volumes": [{"name": "work", "emptyDir": {"medium": "DISK", "sizeLimit": "10Gi"}}],
+            "containers": [container],
+        },
+    }
+    cloud = emulator.cloud
+    reply = cloud.http.post(f"/v2/{cloud.parent}/workerPools", params={"workerPoolId": name}, json=body)
+    cloud.done(reply.raise_for_status().json())
 
 
 def wait_for_end(process: "subprocess.Popen[bytes]", *, seconds: float) -> float:

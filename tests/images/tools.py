@@ -88,9 +88,16 @@ class Engine:
         return self.podman("ps", "--format", "{{.Names}}").split()
 
     def build(
-        self, dockerfile: Path, context: Path, *, tag: str, base: str, volumes: Sequence[str] = ()
+        self,
+        dockerfile: Path,
+        context: Path,
+        *,
+        tag: str,
+        base: str,
+        volumes: Sequence[str] = (),
+        target: str | None = None,
     ) -> None:
-        """Build an image upon another one of this storage."""
+        """Build an image upon another one of this storage. `target`: the stage, if not the last."""
         self.buildah(
             "build",
             "--isolation=chroot",
@@ -98,6 +105,7 @@ class Engine:
             "--layers=false",
             f"--build-arg=BASE={base}",
             *(f"--volume={volume}" for volume in volumes),
+            *([] if target is None else [f"--target={target}"]),
             f"--file={dockerfile}",
             f"--tag={tag}",
             str(context),

@@ -82,8 +82,11 @@ def test_the_lock_pins_and_hashes_each_dependency_and_names_no_index() -> None:
     assert "://" not in lock
 
 
-@pytest.mark.parametrize(("name", "least"), [("requirements-run.lock", 20), ("requirements-build.lock", 3)])
-def test_the_locks_of_the_image_are_parts_of_the_lock_that_is_tested(name: str, least: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("requirements-run.lock", 20), ("requirements-build.lock", 3), ("requirements-direct.lock", 10)],
+)
+def test_the_locks_of_the_images_are_parts_of_the_lock_that_is_tested(name: str, least: int) -> None:
     """The same versions under the same conditions with the same hashes, and no index."""
 
     def locked(file: str) -> set[str]:
@@ -96,17 +99,27 @@ def test_the_locks_of_the_image_are_parts_of_the_lock_that_is_tested(name: str, 
     assert part <= locked("requirements.lock")
 
 
-def test_the_scalers_image_gets_what_the_package_needs_and_no_tool_of_development() -> None:
-    def names(file: str) -> set[str]:
-        return set(re.findall(r"^([a-z0-9._-]+)==", tree.text_of(Path(file)), re.MULTILINE))
+def locked_names(file: str) -> set[str]:
+    """The packages of a lock."""
+    return set(re.findall(r"^([a-z0-9._-]+)==", tree.text_of(Path(file)), re.MULTILINE))
 
+
+def test_the_scalers_image_gets_what_the_package_needs_and_no_tool_of_development() -> None:
     project = tomllib.loads(tree.text_of(Path("pyproject.toml")))
     needed = {re.split(r"[^a-z0-9-]", each)[0] for each in project["project"]["dependencies"]}
-    assert needed <= names("requirements-run.lock")
-    assert names("requirements-run.lock").isdisjoint(
+    assert needed <= locked_names("requirements-run.lock")
+    assert locked_names("requirements-run.lock").isdisjoint(
         {"pytest", "mypy", "ruff", "hypothesis", "matplotlib", "numpy"}
     )
-    assert "hatchling" in names("requirements-build.lock")
+    assert "hatchling" in locked_names("requirements-build.lock")
+
+
+def test_the_image_for_direct_mode_gets_a_part_of_what_the_scaler_has() -> None:
+    """The same limits as the package's own, and nothing that only the scaler imports."""
+    project = tomllib.loads(tree.text_of(Path("pyproject.toml")))
+    assert set(project["dependency-groups"]["direct"]) <= set(project["project"]["dependencies"])
+    assert locked_names("requirements-direct.lock") < locked_names("requirements-run.lock")
+    assert locked_names("requirements-direct.lock").isdisjoint({"grpcio", "pydantic", "starlette", "uvicorn"})
 
 
 def test_every_direct_dependency_is_locked() -> None:
@@ -118,16 +131,21 @@ def test_every_direct_dependency_is_locked() -> None:
     assert wanted <= locked
 
 
-def test_each_image_holds_the_packages_that_its_program_imports_on_the_leased_path() -> None:
+def test_each_image_holds_the_packages_that_its_program_imports() -> None:
     listed = re.search(r"^packages = (.*)$", tree.text_of(Path("pyproject.toml")), re.MULTILINE)
     assert listed is not None
     packages = set(re.findall(r'"([a-z_]+)"', listed[1]))
-    copied = {
-        image: set(re.findall(r"^COPY ([a-z_]+) ", tree.text_of(Path(image)), re.MULTILINE))
-        for image in ("Dockerfile.scaler", "Dockerfile.runner")
-    }
-    assert copied["Dockerfile.scaler"] == packages
-    assert copied["Dockerfile.runner"] == {"runner_agent"}
+
+    def copied(text: str) -> set[str]:
+        return set(re.findall(r"^COPY ([a-z_]+) ", text, re.MULTILINE))
+
+    assert copied(tree.text_of(Path("Dockerfile.scaler"))) == packages
+    stages = re.split(r"^(?=FROM )", tree.text_of(Path("Dockerfile.runner")), flags=re.MULTILINE)[1:]
+    leased, imports, direct, default = stages
+    assert copied(leased) == {"runner_agent"}
+    assert copied(imports) == {"cell_records", "github_api"}
+    assert direct.startswith("FROM leased AS direct\n")
+    assert default == "FROM leased\n", "without a target nothing is added to the image for leased mode"
 
 
 def test_the_job_of_our_own_pipeline_that_the_demo_can_run_is_there() -> None:

@@ -1,13 +1,9 @@
 """Direct registration: the agent keeps the cell's record itself, by the same guards as a scaler would."""
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cell_records.change import read_cell
 from cell_records.codec import cell_text, deployment_text
@@ -18,15 +14,15 @@ from cell_records.store import DEPLOYMENT_KEY, Stored, StoreLimits, cell_key
 from github_api.errors import RateLimited, Unavailable
 from github_api.secret import Secret
 from github_api.values import JitConfiguration
-from runner_agent.contract import EndReply, ExitReason, Outcome, ReportState
+from runner_agent.contract import EndReply, Outcome, ReportState
 from runner_agent.errors import RefusedError, SettingsError, UnreachableError
 from runner_agent.lifecycle.actions import EndLease, Report
 from runner_agent.registration import Boot
-from runner_agent.registration.app_key import read_app_key
 from runner_agent.registration.direct import DirectRegistration, direct_registration, runner_name
-from runner_agent.registration.exchange import HttpExchange, Reply, Request
+from runner_agent.registration.exchange import HttpExchange
 from runner_agent.registration.metadata import MetadataServer
 from runner_agent.settings import DirectSettings
+from tests.github_replies import pem
 
 CELL = "linux-a1"
 BOOT = Boot(cell=CELL, instance="i-1", boot="ab" * 16)
@@ -39,6 +35,7 @@ SETTINGS = DirectSettings(
     storage_anonymous=False,
     github_url="https://api.github.com",
     app_id="Iv1.x",
+    secret_manager_endpoint="https://secretmanager.googleapis.com",
     app_key="env:APP_KEY",
     scope="acme",
     runner_group=1,
@@ -271,66 +268,6 @@ def test_a_runners_name_keeps_its_random_part() -> None:
 # The App's key
 
 
-@pytest.fixture(scope="module")
-def pem() -> str:
-    """A key as GitHub gives it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    kind = serialization.PrivateFormat.TraditionalOpenSSL
-    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
-
-
-def key_at(reference: str, env: Mapping[str, str], *replies: Reply) -> str:
-    """The fingerprint of the key that a reference leads to."""
-    rest = list(replies)
-
-    def exchange(_request: Request, _timeout: float) -> Reply:
-        if not rest:
-            raise UnreachableError("no network")
-        return rest.pop(0)
-
-    metadata = MetadataServer("metadata", exchange=exchange)
-    return read_app_key(reference, env=env, metadata=metadata, exchange=exchange).fingerprint
-
-
-def test_the_key_is_found_wherever_the_reference_points(pem: str, tmp_path: Path) -> None:
-    file = tmp_path / "key.pem"
-    file.write_text(pem)
-    file.chmod(0o600)
-    token = Reply(status=200, headers={}, body=b'{"access_token": "t"}')
-    version = Reply(status=200, headers={}, body=b'{"payload": {"data": "%s"}}' % b64encode(pem.encode()))
-    fingerprints = {
-        key_at("env:APP_KEY", {"APP_KEY": pem}),
-        key_at(f"file:{file}", {}),
-        key_at("secretmanager:projects/p/secrets/s", {}, token, version),
-    }
-    assert len(fingerprints) == 1
-
-
-@pytest.mark.parametrize(
-    ("reference", "replies"),
-    [
-        ("env:MISSING", []),
-        ("env:BROKEN", []),
-        ("file:/no/such/key.pem", []),
-        ("secretmanager:projects/p/secrets/s", []),
-        ("secretmanager:projects/p/secrets/s", [Reply(status=200, headers={}, body=b"{}")]),
-        (
-            "secretmanager:projects/p/secrets/s",
-            [
-                Reply(status=200, headers={}, body=b'{"access_token": "t"}'),
-                Reply(status=403, headers={}, body=b"{}"),
-            ],
-        ),
-    ],
-)
-def test_a_key_that_cannot_be_had_is_a_wrong_setting(reference: str, replies: list[Reply]) -> None:
-    with pytest.raises(SettingsError) as caught:
-        key_at(reference, {"BROKEN": "not-a-key-but-secret"}, *replies)
-    assert caught.value.reason is ExitReason.BAD_SETTINGS
-    assert str(caught.value).startswith("RUNNER_POOL_GITHUB_APP_KEY: ")
-    assert "not-a-key-but-secret" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
@@ -339,9 +276,9 @@ def test_a_key_that_cannot_be_had_is_a_wrong_setting(reference: str, replies: li
     ],
 )
 def test_settings_that_only_direct_registration_understands_are_checked_too(
-    settings: DirectSettings, name: str, pem: str
+    settings: DirectSettings, name: str
 ) -> None:
     exchange = HttpExchange()
     metadata = MetadataServer("metadata", exchange=exchange)
     with pytest.raises(SettingsError, match=f"^{name}: "):
-        direct_registration(settings, env={"APP_KEY": pem}, metadata=metadata, exchange=exchange)
+        direct_registration(settings, env={"APP_KEY": pem()}, metadata=metadata, exchange=exchange)

@@ -163,6 +163,7 @@ def test_every_visible_character_of_a_secret_reaches_the_scaler() -> None:
         ("RUNNER_POOL_RUNNER_GROUP", "default"),
         ("RUNNER_POOL_LABELS", " , "),
         ("RUNNER_POOL_GITHUB_URL", "ftp://api.github.com"),
+        ("RUNNER_POOL_SECRET_MANAGER_ENDPOINT", "http://secrets.example"),
         ("RUNNER_POOL_JOB_TIMEOUT", "6 hours"),
     ],
 )
