@@ -42,11 +42,11 @@ def runner_account(user: str, *, runner_home: str) -> Account:
 
 
 def check_separation(account: Account, *, allow_same_user: bool) -> None:
-    """Refuse to hold a cell's secret beside a runner of the same account. Raises SameUserError."""
+    """Refuse to hold a cell's secret, or the App's key, beside a runner of the same account. Raises SameUserError."""
     own_uid = os.geteuid()
     if account.uid == own_uid and not allow_same_user:
         raise SameUserError(
-            f"Agent and runner would both be uid {own_uid}, so a workflow step could read the cell's secret. "
+            f"Agent and runner would both be uid {own_uid}, so a workflow step could read the secrets of the agent. "
             f"Start the agent as root with {RUNNER_USER} naming another account, or set {ALLOW_SAME_USER}=yes "
             "if every workflow of this pool is trusted."
         )

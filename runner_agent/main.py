@@ -84,8 +84,7 @@ def run(
                 f"{RUNNER_HOME}: {settings.runner_home!r} is not a folder; install the runner there or name its folder"
             ]
         )
-    if isinstance(settings.registration, LeasedSettings):
-        check_separation(account, allow_same_user=settings.allow_same_user)
+    check_separation(account, allow_same_user=settings.allow_same_user)
     mark = UsedMark(
         settings.used_mark, boot=boot.boot, allow_used=settings.allow_used_container, journal=journal
     )

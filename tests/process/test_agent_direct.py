@@ -100,6 +100,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "RUNNER_POOL_RUNNER_COMMAND": shlex.join([sys.executable, "-m", "emulator.runner"]),
             "RUNNER_POOL_RUNNER_HOME": str(folder),
             "RUNNER_POOL_RUNNER_USER": str(os.getuid()),
+            "RUNNER_POOL_ALLOW_SAME_USER": "yes",
             "GCE_METADATA_HOST": "127.0.0.1:1",
         }
         yield World(emulator=emulator, store=SqliteStore(str(folder / "records.db")), settings=settings)
@@ -156,3 +157,19 @@ def test_a_preempted_job_leaves_no_lease(world: World, agent: AgentProcess, tmp_
         deadline_seconds=60,
     )
     assert conclusion in {"failure", "cancelled"}
+
+
+def test_a_shared_account_is_refused_here_too(world: World) -> None:
+    """A step could read the App's key; nothing was asked of anybody."""
+    settings = {**world.settings, "RUNNER_POOL_ALLOW_SAME_USER": "no"}
+    done = subprocess.run(
+        [sys.executable, "-m", "runner_agent"],
+        env=settings,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == ExitReason.SAME_USER.value, done.stdout
+    assert f"uid {os.getuid()}" in done.stdout
