@@ -56,7 +56,7 @@ def test_a_plain_scaler_loses_jobs_in_this_world(tmp_path: Path) -> None:
         key.write_text(app["private_key"])
         emulator.cloud.create_worker_pool(
             "plain",
-            [sys.executable, "-m", "tests.e2e.plain_instance"],
+            [sys.executable, "-m", "tests.stories.plain_instance"],
             environment={
                 "PLAIN_KEY": str(key),
                 "PLAIN_APP": app["client_id"],
