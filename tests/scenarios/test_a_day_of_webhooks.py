@@ -59,8 +59,9 @@ def status(scaler: RunningScaler) -> dict[str, Any]:
 
 
 def conclusions(scaler: RunningScaler) -> tuple[int, Mapping[str, Any]]:
-    """After how many ticks of ours everything was looked at and done, and `/status` then, without what tells of time, of
-    how often, or of the order in which jobs became known: that may choose other cells, for the same number of instances.
+    """After how many ticks of ours everything was looked at and done, and `/status` then, without what tells of time, of how
+    often, of who was not let in, or of the order in which jobs became known: that may choose other cells, for the same number
+    of instances.
     """
     deadline, ticks = time.monotonic() + PATIENCE_SECONDS, 0
     while True:
@@ -73,7 +74,8 @@ def conclusions(scaler: RunningScaler) -> tuple[int, Mapping[str, Any]]:
         assert time.monotonic() < deadline, f"it does not come to rest; last seen: {document}"
     for each in document["pools"]:
         del each["oldest_queued_seconds"]
-    return ticks, {key: value for key, value in document.items() if key not in ("at", "ticks", "cells")}
+    left_out = ("at", "ticks", "cells", "refused_callers")
+    return ticks, {key: value for key, value in document.items() if key not in left_out}
 
 
 class Storm:
@@ -175,6 +177,8 @@ def test_a_days_webhooks_change_when_the_scaler_looks_and_not_what_it_concludes(
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (seen := status(stormy)["pools"][0]["queued"]) != sum(map(len, QUEUED.values())):
             assert time.monotonic() < deadline, f"webhooks alone have shown {seen} queued jobs"
+        refused = sum(each.answer in (400, 401) for each in day)
+        assert status(stormy)["refused_callers"] == {"webhook_refused": refused}
         ticks, concluded = conclusions(stormy)
         asked = stormy.vendors.asked[before:]
         log = stormy.log.read_text()
