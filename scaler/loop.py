@@ -184,7 +184,8 @@ class Loop:
                 tasks.create_task(self._lead())
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._tick_on_and_on())
-        except* Exception as failures:  # noqa: BLE001 - whatever it is, a broken loop ends the process with its code
+        except ExceptionGroup as failures:
+            # No `except*`: what is raised from there is a group again in Python 3.11.2.
             first = failures.exceptions[0]
             raise LoopBroken(
                 f"The scaler's loop failed: {type(first).__name__}: {first}",
