@@ -9,7 +9,7 @@ from pathlib import Path
 from github_api.values import Repository
 from scaler.assembly import Parts, assemble
 from scaler.cloud_run.wire import WorkerPool
-from scaler.errors import CloudRunError
+from scaler.errors import CloudRunError, NotFound
 from tests.config_text import SMALLEST, config_from
 from tests.factories import OWNER
 from tests.github_replies import pem
@@ -32,6 +32,13 @@ class Assembled:
             raise self.cloud_fails
         return list(self.worker_pools)
 
+    async def get_worker_pool(self, worker_pool_id: str) -> WorkerPool:
+        """In place of Cloud Run's answer about one."""
+        for each in self.worker_pools:
+            if each.id == worker_pool_id:
+                return each
+        raise NotFound("there is none")
+
     async def repositories(self) -> tuple[Repository, ...]:
         """In place of GitHub's list: an installation without repositories has no queue to read."""
         for each in self.on_sweep:
@@ -49,5 +56,6 @@ def assembled(folder: Path, *, more: str = "") -> Assembled:
     scaler = Assembled(assemble(config_from(folder, text + more), {"APP_KEY": pem()}, follow=False))
     # The parts hold these clients themselves, so it is the clients that are made to answer.
     scaler.parts.cloud.list_worker_pools = scaler.list_worker_pools  # type: ignore[method-assign] # told above
+    scaler.parts.cloud.get_worker_pool = scaler.get_worker_pool  # type: ignore[method-assign] # told above
     scaler.parts.github.repositories = scaler.repositories  # type: ignore[method-assign] # told above
     return scaler

@@ -156,7 +156,12 @@ async def test_a_missing_record_stays_missing_where_something_may_run(pool: Work
 async def test_a_list_alone_gives_no_first_record(old: CellRecord | None) -> None:
     """It may lag: asked for by its name, the worker pool has instances, is another by now, or does not answer."""
     listed = a_worker_pool(CELL, count=0)
-    for alone in (a_worker_pool(CELL, count=1), replace(listed, uid="yet another"), None):
+    for alone in (
+        a_worker_pool(CELL, count=1),
+        replace(listed, uid="yet another"),
+        replace(listed, deleted=True),
+        None,
+    ):
         world = KeeperWorld(old, listed)
         world.asked_alone, world.is_there = alone, alone is not None
         await world.keep()

@@ -86,6 +86,26 @@ async def test_a_cloud_run_that_may_answer_later_is_told_and_gives_9(
         assert json.loads(capsys.readouterr().out)["faults"] == {"cloud_run": str(error)}
 
 
+async def test_a_record_names_its_region_and_one_of_another_is_told_though_its_worker_pool_is_nowhere(
+    scaler: Assembled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a changed `cloud_run.region`: the list is empty, and nothing is concluded from that."""
+    pool = a_worker_pool(count=0)
+    scaler.worker_pools = (pool,)
+    assert await once(scaler) == 0
+    later = assembled(tmp_path)
+    first = await later.parts.records.cell(pool.id)
+    assert first is not None
+    assert first.location == "projects/my-project/locations/us-central1"
+    moved = replace(first, location="projects/my-project/locations/before")
+    await later.parts.records.change(pool.id, lambda _: moved, uid=pool.uid)
+    capsys.readouterr()
+    assert await plan(later) == 0
+    faults = json.loads(capsys.readouterr().out)["faults"]
+    assert list(faults) == [pool.id]
+    assert moved.location in faults[pool.id]
+
+
 async def test_a_tick_that_could_not_read_cloud_run_gives_the_lead_up_all_the_same(scaler: Assembled) -> None:
     """The next cron must not find it held."""
     scaler.cloud_fails = NotFound("no such project")
