@@ -294,10 +294,13 @@ def failed_with(message: str) -> dict[str, Any]:
     }
 
 
+LOCATION = "projects/p/locations/r"
+
+
 async def run_verb(region: Region, wanted: Wanted, *, seconds: float = 2_000.0, writes: int = 100) -> None:
     """One run of a verb over the region. Raises what it raises, and Killed."""
     region.dead, region.writes = False, 0
-    records = records_over(MortalStore(region))
+    records = records_over(MortalStore(region), location=LOCATION)
     budget = MinuteBudget(writes)
     writer = CellWriter(
         region,

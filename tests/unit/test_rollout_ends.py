@@ -21,7 +21,7 @@ from scaler.rollout.cells import Goal
 from scaler.rollout.template import TemplateWish
 from scaler.rollout.verbs import Wanted
 from tests.factories import NOW, a_lease
-from tests.rollout_world import Region, images, run_verb
+from tests.rollout_world import LOCATION, Region, images, run_verb
 from tests.unit.test_rollout_killed import ROLLOUT, ZERO, a_region, uid, wanted
 
 
@@ -34,6 +34,13 @@ async def test_a_template_that_cloud_run_does_not_take_leaves_no_cell_held() -> 
     holds = {name: region.record(name).hold for name in region.pools if cell_key(name) in region.store.texts}
     assert (set(holds.values()), set(images(region)), region.kills) == ({""}, {"old"}, [])
     assert "a: serves as before" in region.lines
+
+
+async def test_a_record_that_a_verb_begins_says_where_its_worker_pool_is() -> None:
+    """As the scaler's own do, so that a changed region is noticed."""
+    region = a_region(jobs=0)
+    await run_verb(region, Wanted(hold="drain", goal=Goal.STAY))
+    assert (region.record("d").location, region.record("d").hold) == (LOCATION, "drain")
 
 
 async def test_a_value_that_is_shown_in_another_form_is_written_once() -> None:
