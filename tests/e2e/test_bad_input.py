@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,10 @@ class Door:
         return self.http.post(path, json=fields, headers=headers)
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with pool_world(tmp_path_factory.mktemp("bad-input"), sizes=(1, 1), max_instances=2) as world:
+@contextmanager
+def an_open_door(folder: Path) -> Iterator[Door]:
+    """The way to a scaler that is ready, in a world of two cells."""
+    with pool_world(folder, sizes=(1, 1), max_instances=2) as world:
         world.start_scaler()
 
         def answers() -> object:
@@ -89,6 +91,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         door = Door(world)
         with door.http:
             yield door
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with an_open_door(tmp_path_factory.mktemp("bad-input")) as door:
+        yield door
 
 
 def assert_refused(reply: httpx.Response, status: int, code: str, *words: str) -> None:

@@ -37,8 +37,8 @@ from scaler.records import Records
 from scaler.registrar import Registrar, RunnerShape
 from scaler.service import Admission, Service
 from tests.desk_world import Mind
-from tests.e2e.pool_world import pool_world, wait_until
-from tests.e2e.test_bad_input import ACCOUNT, CALLER, WEBHOOK_SECRET, Door
+from tests.e2e.pool_world import wait_until
+from tests.e2e.test_bad_input import ACCOUNT, CALLER, WEBHOOK_SECRET, Door, an_open_door
 from tests.factories import OWNER, UID, a_record
 from tests.hostile_requests import (
     BROKEN_HTTP,
@@ -360,26 +360,15 @@ class Wire:
 
 @pytest.fixture(scope="module")
 def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    with pool_world(tmp_path_factory.mktemp("hostile"), sizes=(1, 1), max_instances=2) as world:
-        world.start_scaler()
-
-        def answers() -> object:
-            try:
-                return httpx.get(f"{world.forwarder.url}/readyz", timeout=5).status_code == 200
-            except httpx.HTTPError as error:
-                return repr(error)
-
-        wait_until(answers, seconds=60, what="the scaler is ready", world=world)
-        door = Door(world)
-        with door.http:
-            # The control: as far as the record, so both records stand.
-            wait_until(
-                lambda: door.lease().json().get("error") == "gate_closed" or door.lease().text,
-                seconds=30,
-                what="the record is there",
-                world=world,
-            )
-            yield Wire(door)
+    with an_open_door(tmp_path_factory.mktemp("hostile")) as door:
+        # The control: as far as the record, so both records stand.
+        wait_until(
+            lambda: door.lease().json().get("error") == "gate_closed" or door.lease().text,
+            seconds=30,
+            what="the record is there",
+            world=door.world,
+        )
+        yield Wire(door)
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
